@@ -1,0 +1,1 @@
+"""RetinaFace in plain torch: network, anchors, loss, decoding, views of pictures, training."""

@@ -1,0 +1,1 @@
+"""How good an anonymiser is: average precision, artifact suppression, review convenience, the report."""

@@ -1,0 +1,49 @@
+"""Writing files so that a reader never sees half of one: write beside the target, then rename."""
+
+import json
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``target`` that becomes ``target`` only if the block succeeds.
+
+    The temporary file or folder has the suffix of the target (encoders look at it) and is removed when the block raises. A folder that
+    stands at ``target`` is replaced as a whole.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}{target.suffix}")
+    try:
+        yield temporary
+        if temporary.is_dir() and target.is_dir():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def without_nan(value: Any) -> Any:
+    """``value`` with every NaN and infinity replaced by None, because JSON has neither; dicts, lists and tuples are walked."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, keys in the order given, atomically; NaN and infinity become null."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(without_nan(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")

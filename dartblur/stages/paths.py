@@ -1,0 +1,24 @@
+"""Where the stages read and write, relative to the project's root. dvc.yaml says the same."""
+
+from pathlib import Path
+
+CANONICAL = Path("data/canonical")
+PREBLUR = Path("data/preblur")
+ARMS = Path("data/arms")
+
+DETECTOR = Path("models/detector")
+DARTBLUR = Path("models/dartblur")
+
+REPORTS = Path("reports")
+VALIDATION = REPORTS / "validation.json"
+VALIDATION_FAILURES = REPORTS / "validation_failures.csv"
+DATA_DOCS = REPORTS / "data_docs"
+LIVE = REPORTS / "live"
+DOWNSTREAM = REPORTS / "downstream"
+EVALUATION = REPORTS / "evaluation.json"
+FIGURES = REPORTS / "figures"
+METRICS = REPORTS / "metrics.json"
+INDEX = REPORTS / "index.html"
+
+WORK = Path(".work")
+"""Unfinished work that a killed stage picks up again; not tracked by DVC."""

@@ -1,0 +1,1 @@
+"""Training DartBlur: the four objectives, the differentiable inner step, the trainer, checkpoints."""
