@@ -101,6 +101,12 @@ class ObjectiveWeights(_Section):
     posthoc: NotNegative
     cycle: NotNegative
 
+    @model_validator(mode="after")
+    def _something_to_train(self) -> "ObjectiveWeights":
+        if not (self.review or self.process or self.posthoc or self.cycle):
+            raise ValueError("at least one objective needs a weight above 0")
+        return self
+
 
 class InnerParams(_Section):
     optimizer: Literal["adam", "sgd"]

@@ -108,7 +108,7 @@ def read_table(root: Path) -> pd.DataFrame:
 
     Raises:
         UsageError: there is no such table.
-        DartblurError: the table cannot be read or lacks a column.
+        DartblurError: the table cannot be read, lacks a column, or has one of another type.
     """
     path = root / TABLE
     if not path.is_file():
@@ -120,11 +120,14 @@ def read_table(root: Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise DartblurError(f"{path}: lacks the columns {', '.join(missing)}; ingest the source again")
-    return table
+    try:
+        return table.astype(COLUMNS)
+    except (TypeError, ValueError) as error:
+        raise DartblurError(f"{path}: a column has another type than it should ({error}); ingest the source again") from error
 
 
 def write_table(root: Path, table: pd.DataFrame) -> None:
-    """Write ``annotations.parquet`` below ``root``, columns and types as in :data:`COLUMNS`, rows in order of picture and box; same rows, same bytes."""
+    """Write ``annotations.parquet`` below ``root``: columns and types as in :data:`COLUMNS`, sorted by picture and box; same rows, same bytes."""
     ordered = table[list(COLUMNS)].astype(COLUMNS).sort_values(["split", "image", "y1", "x1", "y2", "x2"], kind="stable")
     root.mkdir(parents=True, exist_ok=True)
     ordered.reset_index(drop=True).to_parquet(root / TABLE, index=False, compression="zstd")

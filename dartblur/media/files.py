@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         if temporary.is_dir() and target.is_dir():
             shutil.rmtree(target)
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

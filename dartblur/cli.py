@@ -1,0 +1,202 @@
+"""The command line: thin, one function a command. Everything heavy is imported inside the command that needs it."""
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from dartblur import __version__
+from dartblur.errors import DartblurError
+
+# No tool of the pipeline reports home, however the command was started.
+for _name, _value in (
+    ("DO_NOT_TRACK", "1"),
+    ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+    ("MLFLOW_DISABLE_TELEMETRY", "true"),
+    ("GX_ANALYTICS_ENABLED", "false"),
+    ("DVC_NO_ANALYTICS", "1"),
+):
+    os.environ.setdefault(_name, _value)
+
+app = typer.Typer(
+    name="dartblur",
+    help="Blur faces so that people stay private and detectors still learn.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dartblur {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Blur faces so that people stay private and detectors still learn. Stages read params.yaml in the current folder."""
+
+
+@app.command()
+def configure(
+    profile: Annotated[str | None, typer.Option(help="sample, study or widerface")] = None,
+    data: Annotated[str | None, typer.Option(help="folder with pictures and annotations")] = None,
+) -> None:
+    """Record a profile and a data source in params.yaml.
+
+    Example: dartblur configure --profile study --data ../faces
+    """
+    from dartblur.profiles import configure as record
+
+    params = record(profile, data)
+    typer.echo(f"params.yaml: profile {params.profile}, data source {params.data.source}")
+
+
+@app.command()
+def ingest() -> None:
+    """Bring the data source into one canonical data set (data/canonical).
+
+    Example: dartblur configure --data ../faces && dartblur ingest
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import ingest as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def validate() -> None:
+    """Check the canonical data set; a critical failure exits 1 and names the rows.
+
+    Example: dartblur validate
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import validate as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def preblur() -> None:
+    """Blur every annotated face at preblur.strength (data/preblur).
+
+    Example: dartblur preblur
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import preblur as stage
+
+    stage.run(load_params())
+
+
+@app.command("train-detector")
+def train_detector() -> None:
+    """Train the frozen detector f on clean pictures (models/detector).
+
+    Example: dartblur train-detector
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import train_detector as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def train() -> None:
+    """Train DartBlur's U-Net (models/dartblur); goes on where an interrupted training stopped.
+
+    Example: dartblur train
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import train as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def arm(name: Annotated[str, typer.Argument(help="clean, block, pixelate, gaussian or dartblur")]) -> None:
+    """Make one arm of the evaluation (data/arms/NAME).
+
+    Example: dartblur arm gaussian
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import arm as stage
+
+    stage.run(load_params(), name)
+
+
+@app.command()
+def downstream(
+    arm: Annotated[str, typer.Argument(help="the arm to train on")],
+    seed: Annotated[int, typer.Argument(help="seed of the fresh detector", min=0)],
+) -> None:
+    """Train a fresh detector on one arm and test it on clean pictures.
+
+    Example: dartblur downstream dartblur 0
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import downstream as stage
+
+    stage.run(load_params(), arm, seed)
+
+
+@app.command()
+def evaluate() -> None:
+    """Gap, suppression, shortcut and review convenience of all arms (reports/evaluation.json).
+
+    Example: dartblur evaluate
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import evaluate as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def register() -> None:
+    """Register the model in MLflow, decide at the gate, move the aliases (reports/metrics.json).
+
+    Example: dartblur register
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import register as stage
+
+    stage.run(load_params())
+
+
+@app.command()
+def report(
+    summary: Annotated[bool, typer.Option("--summary", help="only print the table and the verdict of the last run")] = False,
+) -> None:
+    """Write reports/index.html, one page that opens offline.
+
+    Example: dartblur report --summary
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import report as stage
+
+    if summary:
+        stage.summary()
+    else:
+        stage.run(load_params())
+
+
+def main() -> NoReturn:
+    """Run the command line; an error of the program is one sentence on stderr and its exit code, never a traceback."""
+    try:
+        app()
+    except DartblurError as error:
+        typer.echo(f"dartblur: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("dartblur: interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

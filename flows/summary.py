@@ -1,0 +1,66 @@
+"""reports/metrics.json as a page of Markdown: the verdict, the gate's floors, one row for each arm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dartblur.errors import DartblurError
+
+_COLUMNS = {
+    "AP": "ap.all.mean",
+    "AP on itself": "ap_self.all.mean",
+    "gap": "gap.mean",
+    "suppression": "suppression.mean",
+    "L1": "convenience.l1",
+    "outside": "convenience.outside_changed",
+}
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The content of reports/metrics.json.
+
+    Raises:
+        DartblurError: the file is missing or no JSON table.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DartblurError(f"{path}: cannot be read ({error}); run `dvc repro register`") from error
+    if not isinstance(value, dict):
+        raise DartblurError(f"{path}: holds no table of metrics; run `dvc repro --force register`")
+    return value
+
+
+def verdict(metrics: dict[str, Any]) -> str:
+    """One line: the gate's answer and the registered version."""
+    gate, model = metrics.get("gate") or {}, metrics.get("model") or {}
+    answer = "gate passed" if gate.get("passed") is True else "gate not passed"
+    return f"{answer}: {model.get('name', 'model')} version {model.get('version', '?')} is {', '.join(model.get('aliases') or ['without an alias'])}"
+
+
+def markdown(metrics: dict[str, Any]) -> str:
+    """The whole page."""
+    gate = metrics.get("gate") or {}
+    lines = ["# Pipeline", "", f"**{verdict(metrics)}**", "", *(f"- {reason}" for reason in gate.get("reasons") or []), "", "## Gate", ""]
+    lines += ["| metric | axis | bound | value | met |", "|---|---|---|---|---|"]
+    for floor in gate.get("floors") or []:
+        sign = "≥" if floor.get("direction") == "min" else "≤"
+        met = "yes" if floor.get("ok") is True else "**no**"
+        cells = [floor.get("metric"), floor.get("axis"), f"{sign} {_number(floor.get('bound'))}", _number(floor.get("value")), met]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", "## Arms", "", "| arm | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
+    for arm, values in (metrics.get("arms") or {}).items():
+        lines.append(f"| {arm} | " + " | ".join(_number(_at(values, path)) for path in _COLUMNS.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _at(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "–"
+    return f"{value:.4g}"

@@ -1,0 +1,120 @@
+import re
+from typing import Any
+
+import pytest
+
+from dartblur.evaluation.report import DASH, checks_of, render, verdict
+
+PNG = b"\x89PNG\r\n\x1a\nnot really"
+
+
+def arm(ap: float, std: float | None = 0.01) -> dict[str, Any]:
+    figure = {"mean": ap, "std": std, "seeds": [ap]}
+    return {
+        "ap": dict.fromkeys(("easy", "medium", "hard", "all"), figure),
+        "ap_self": dict.fromkeys(("easy", "medium", "hard", "all"), figure),
+        "gap": {"mean": 0.9 - ap, "std": std},
+        "suppression": {"mean": None, "std": None, "reason": "gap(gaussian) is 0.0000"},
+        "shortcut": {"mean": -0.0001, "std": std},
+        "ap_frozen": {"retinaface": 0.5},
+        "convenience": {"l1": 7.25, "psnr": None, "psnr_reason": "every face equals the ordinary blur: infinite", "ssim": 0.9, "outside_changed": 0},
+        "privacy": None,
+        "privacy_reason": "attacks are not part of this version",
+    }
+
+
+def metrics(**more: Any) -> dict[str, Any]:
+    return {
+        "protocol": {"dataset": "faces", "input_size": 128, "seeds": [0, 1], "view": {"mode": "crop"}, "nothing": None},
+        "arms": {"clean": arm(0.9), "gaussian": arm(0.7), "dartblur": arm(0.85)},
+        "gate": {"passed": False, "reasons": ["arms.dartblur.convenience.l1: 7.25 is above"]},
+        "model": {"name": "dartblur", "version": "4", "aliases": ["challenger"]},
+        **more,
+    }
+
+
+def test_the_verdict_comes_first() -> None:
+    html = render(metrics(), None, [])
+    assert html.index("Not promoted") < html.index("7.25 is above") < html.index("Artifact suppression") < html.index("Protocol")
+
+
+def test_a_missing_figure_is_a_dash_with_a_numbered_reason() -> None:
+    html = render(metrics(), None, [])
+    for reason in (
+        "gap(gaussian) is 0.0000",
+        "every face equals the ordinary blur: infinite",
+        "attacks are not part of this version",
+        "not measured",
+    ):
+        (number,) = re.findall(rf'<li id="note-(\d+)">{re.escape(reason)}</li>', html)
+        assert re.search(rf'{DASH}<sup><a href="#note-{number}">', html)
+    assert "nan" not in html.lower().replace("dominan", "")
+
+
+def test_spreads_and_figures_as_written() -> None:
+    html = render(metrics(), None, [])
+    assert "0.850 <small>± 0.010</small>" in html
+    assert "-0.000" not in html
+    assert "One seed" in render(metrics(protocol={"seeds": [0]}), None, [])
+
+
+def test_a_section_without_a_figure_is_one_row() -> None:
+    assert render(metrics(), None, []).count("every arm") == 1
+
+
+def test_nothing_is_fetched_and_text_is_escaped() -> None:
+    hostile = "<script>alert('x')</script>"
+    value = metrics(model={"name": hostile, "version": "1", "aliases": [hostile]})
+    value["arms"][hostile] = arm(0.5)
+    value["protocol"]["dataset"] = hostile
+    value["gate"]["reasons"].append(hostile)
+    validation = {
+        "facts": {hostile: hostile},
+        "checks": [{"name": hostile, "severity": "warning", "success": False, "count": 1, "examples": [hostile]}],
+    }
+    html = render(value, validation, [(hostile, PNG), ("history", PNG)])
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert not re.search(r"https?://", html)
+    assert all(source.startswith("data:") for source in re.findall(r'(?:src|href)="([^"#][^"]*)"', html))
+
+
+def test_same_input_same_page() -> None:
+    pictures = [("faces_worst", PNG), ("average_precision", PNG + b"1")]
+    assert render(metrics(), {"checks": []}, pictures) == render(metrics(), {"checks": []}, pictures[::-1])
+
+
+@pytest.mark.parametrize(
+    ("passed", "aliases", "kind"),
+    [(False, ["challenger"], "refused"), (True, ["challenger", "champion"], "promoted"), (True, ["challenger"], "passed")],
+)
+def test_verdicts(passed: bool, aliases: list[str], kind: str) -> None:
+    found = verdict(metrics(gate={"passed": passed, "reasons": []}, model={"name": "m", "version": "2", "aliases": aliases}))
+    assert found.kind == kind
+    assert "m version 2" in found.text
+
+
+def test_a_missing_metric_of_the_gate_is_explained() -> None:
+    path = "arms.dartblur.privacy.parrot.auc"
+    gate = {"passed": False, "reasons": [f"{path}: null"], "floors": [{"metric": path, "value": None, "reason": f"{path}: null"}]}
+    assert verdict(metrics(gate=gate)).reasons == (f"{path}: null (attacks are not part of this version)",)
+
+
+def test_without_gate_and_model_nothing_is_promoted() -> None:
+    assert verdict({}).kind == "refused"
+    assert "Not promoted" in render({}, None, [])
+
+
+def test_failed_checks_come_first_critical_ones_before_warnings() -> None:
+    rows = checks_of(
+        {
+            "checks": [
+                {"name": "a", "severity": "critical", "success": True},
+                {"name": "b", "severity": "warning", "success": False, "examples": list(range(9))},
+                {"name": "c", "severity": "critical", "success": False, "count": 2},
+            ]
+        }
+    )
+    assert [row["name"] for row in rows] == ["c", "b", "a"]
+    assert rows[1]["examples"] == ["0", "1", "2"]
+    assert rows[1]["count"] is None

@@ -1,0 +1,174 @@
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dartblur.blur.gaussian import Gaussian
+from dartblur.detector.checkpoint import save_detector
+from dartblur.detector.retinaface import RetinaFace
+from dartblur.errors import DartblurError
+from dartblur.evaluation.convenience import FaceConvenience
+from dartblur.faces.boxes import as_boxes, mask_of
+from dartblur.faces.dataset import IMAGES, write_table
+from dartblur.media.images import write_image
+from dartblur.params import PARAMS_FILE, Params, parse_params, read_yaml
+from dartblur.stages import evaluate, paths, report
+from tests.makedata import drawn_picture
+
+ROOT = Path(__file__).resolve().parents[2]
+ARMS = ["clean", "gaussian", "dartblur"]
+
+
+def small_params() -> Params:
+    data = read_yaml(ROOT / PARAMS_FILE)
+    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4)
+    data["view"].update(size=64, face_min=16, face_max=40)
+    data["detector"].update(backbone="mobilenet025", init="scratch", channels=8)
+    return parse_params(data)
+
+
+def write_arms(pictures: int = 3) -> None:
+    """Validation pictures only: clean, blurred, and blurred with noise inside the boxes."""
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for number in range(pictures):
+        name = f"val/{number}.png"
+        clean, faces = drawn_picture(rng, size=96, faces=2)
+        boxes = as_boxes([(x, y, x + w, y + h) for x, y, w, h in faces])
+        blurred = Gaussian(1.0).anonymize(clean, boxes)
+        noisy = np.clip(blurred.astype(int) + rng.integers(-5, 6, blurred.shape), 0, 255).astype(np.uint8)
+        ours = np.where(mask_of(boxes, 96, 96)[..., None], noisy, clean)
+        for arm, image in zip(ARMS, (clean, blurred, ours), strict=True):
+            write_image(paths.ARMS / arm / IMAGES / name, image)
+        common = {"image": name, "file": name, "width": 96, "height": 96, "sha256": hashlib.sha256(name.encode()).hexdigest(), "split": "val"}
+        unknown = dict.fromkeys(("blur", "occlusion", "pose", "expression", "illumination"), -1)
+        rows += [{**common, **dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)), "ignore": False, **unknown} for box in boxes.tolist()]
+    for arm in ARMS:
+        write_table(paths.ARMS / arm, pd.DataFrame(rows))
+
+
+def write_downstream() -> None:
+    paths.DOWNSTREAM.mkdir(parents=True)
+    for arm, ap in zip(ARMS, (0.9, 0.6, 0.8), strict=True):
+        for seed in (0, 1):
+            figures = {"easy": None, **dict.fromkeys(("medium", "hard", "all"), ap + 0.02 * seed)}
+            result = {"arm": arm, "seed": seed, "ap": figures, "ap_self": dict.fromkeys(figures, 0.91)}
+            (paths.DOWNSTREAM / f"{arm}-{seed}.json").write_text(json.dumps(result))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    monkeypatch.chdir(tmp_path)
+    params = small_params()
+    write_arms()
+    write_downstream()
+    torch.manual_seed(0)
+    save_detector(paths.DETECTOR, RetinaFace(params.detector.backbone, params.detector.channels), params.detector, {})
+    return params
+
+
+def outputs() -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in (paths.EVALUATION, *sorted(paths.FIGURES.iterdir()))}
+
+
+def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.run(project)
+    first = outputs()
+    result = json.loads(first[str(paths.EVALUATION)])
+    assert list(result["arms"]) == ARMS
+    ours = result["arms"]["dartblur"]
+    assert ours["suppression"]["mean"] == pytest.approx(2 / 3, abs=1e-6)
+    assert ours["ap"]["easy"]["mean"] is None
+    assert ours["ap"]["easy"]["reason"]
+    assert 0 <= ours["ap_frozen"]["retinaface"] <= 1
+    assert 0 < ours["convenience"]["l1"] < 6
+    assert ours["convenience"]["outside_changed"] == 0
+    assert ours["matched"] is None
+    assert ours["matched_reason"]
+    assert all(arm["privacy"] is None and arm["privacy_reason"] for arm in result["arms"].values())
+    blurred = result["arms"]["gaussian"]["convenience"]
+    assert (blurred["l1"], blurred["psnr"], blurred["ssim"]) == (0.0, None, pytest.approx(1.0))
+    assert result["protocol"]["pictures"] == 3
+    assert result["protocol"]["faces"] == 6
+    assert result["protocol"]["faces_counted"]["all"] >= 1
+    assert {Path(name).name for name in first} == {"evaluation.json", "average_precision.png", "faces_best.png", "faces_worst.png"}
+    evaluate.run(project)
+    assert outputs() == first
+
+    gate = {"passed": True, "reasons": []}
+    metrics = {**result, "gate": gate, "model": {"name": "dartblur", "version": "1", "aliases": ["champion"]}}
+    paths.METRICS.write_text(json.dumps(metrics))
+    paths.DARTBLUR.mkdir(parents=True)
+    report.HISTORY.write_text("epoch,review,cycle,rate\n1,3.5,,0.1\n2,3.0,1.5,0.1\n")
+    report.run(project)
+    page = paths.INDEX.read_bytes()
+    assert page.count(b"data:image/png;base64,") == 4
+    report.run(project)
+    assert paths.INDEX.read_bytes() == page
+    report.print_summary(metrics)
+    printed = capsys.readouterr().out
+    assert "Promoted." in printed
+    assert "0.67" in printed
+    assert "reports/index.html" in printed
+
+
+def test_a_missing_training_is_named_with_its_remedy(project: Params) -> None:
+    (paths.DOWNSTREAM / "dartblur-1.json").unlink()
+    with pytest.raises(DartblurError, match=r"dartblur-1\.json: cannot be read .* `dartblur downstream dartblur 1`"):
+        evaluate.run(project)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"arm": "clean", "seed": 1, "ap": {}, "ap_self": {}}', '{"arm": "clean", "seed": 0}'])
+def test_a_foreign_result_is_refused(project: Params, text: str) -> None:
+    (paths.DOWNSTREAM / "clean-0.json").write_text(text)
+    with pytest.raises(DartblurError, match=r"clean-0\.json: not "):
+        evaluate.run(project)
+
+
+def test_arms_must_hold_the_same_pictures(project: Params) -> None:
+    shutil.rmtree(paths.ARMS / "dartblur")
+    full = pd.read_parquet(paths.ARMS / "clean" / "annotations.parquet")
+    write_table(paths.ARMS / "dartblur", full[full["image"] != "val/0.png"])
+    shutil.copytree(paths.ARMS / "gaussian" / IMAGES, paths.ARMS / "dartblur" / IMAGES)
+    with pytest.raises(DartblurError, match="other validation pictures"):
+        evaluate.run(project)
+
+
+def test_arms_must_be_of_the_same_size(project: Params) -> None:
+    write_image(paths.ARMS / "dartblur" / IMAGES / "val/0.png", np.zeros((90, 96, 3), np.uint8))
+    with pytest.raises(DartblurError, match="not of the clean picture's size"):
+        evaluate.run(project)
+
+
+def test_examples_are_of_different_pictures_and_large_where_they_can_be() -> None:
+    def face(picture: str, side: int, l1: float) -> FaceConvenience:
+        return FaceConvenience(picture, (0, 0, side, side), l1, 30.0, 0.9)
+
+    faces = [face("a", 40, 9.0), face("a", 40, 8.0), face("b", 20, 5.0), face("c", 4, 99.0)]
+    assert [f.l1 for f in evaluate.examples(faces, lambda f: -f.l1)] == [9.0, 5.0]
+    assert [f.l1 for f in evaluate.examples(faces, lambda f: f.l1, number=1)] == [5.0]
+    assert [f.l1 for f in evaluate.examples(faces[3:], lambda f: f.l1)] == [99.0]
+
+
+def test_the_report_needs_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DartblurError, match=r"metrics\.json: cannot be read"):
+        report.run(small_params())
+    paths.METRICS.parent.mkdir()
+    for text in ("{", "[]"):
+        paths.METRICS.write_text(text)
+        with pytest.raises(DartblurError, match=r"metrics\.json: not "):
+            report.run(small_params())
+
+
+def test_a_broken_history_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,review\n1,much\n")
+    with pytest.raises(DartblurError, match="not a number"):
+        report.read_history(path)
