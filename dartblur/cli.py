@@ -19,6 +19,9 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C, without a word."""
+
 app = typer.Typer(
     name="dartblur",
     help="Blur faces so that people stay private and detectors still learn.",
@@ -192,9 +195,10 @@ def main() -> NoReturn:
     except DartblurError as error:
         typer.echo(f"dartblur: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("dartblur: interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            typer.echo("dartblur: interrupted; run the same command again to go on", err=True)
+        raise
     sys.exit(0)
 
 

@@ -20,6 +20,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Bound = Annotated[float, Field(allow_inf_nan=False)]
 Arm = Literal["clean", "block", "pixelate", "gaussian", "dartblur"]
 
 
@@ -135,7 +137,7 @@ class TrainParams(_Section):
 
 class EvaluateParams(_Section):
     arms: Annotated[list[Arm], Field(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     test_views: Count
     easy_height: Positive
     medium_height: Positive
@@ -159,8 +161,8 @@ class EvaluateParams(_Section):
 class Floor(_Section):
     metric: Annotated[str, Field(min_length=1)]
     axis: Literal["evidence", "utility", "convenience", "privacy"]
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = None
+    max: Bound | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> "Floor":
@@ -183,7 +185,7 @@ class Params(_Section):
     """All settings of a run; see params.yaml for what each key means."""
 
     profile: Literal["sample", "study", "widerface"]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     compute: ComputeParams
     data: DataParams
     validation: ValidationParams
@@ -221,11 +223,12 @@ def parse_params(data: Any, source: str = "params.yaml") -> Params:
         UsageError: one line that names the first bad key, what is wrong with it, and how many more are bad.
     """
     try:
-        # Through JSON, because there a list may become a tuple or a literal while a string never becomes a number.
-        return Params.model_validate_json(json.dumps(data), strict=True)
+        # Through JSON, because there a list may become a tuple or a literal while a string never becomes a number. A value that YAML has and JSON
+        # has not (a date) goes as its text, so that the message can name its key.
+        return Params.model_validate_json(json.dumps(data, default=str), strict=True)
     except (TypeError, ValueError) as error:
         if not isinstance(error, ValidationError):
-            raise UsageError(f"{source}: holds a value that is neither text, number, list nor mapping ({error})") from error
+            raise UsageError(f"{source}: holds a key that is not text, or an alias of itself ({error})") from error
         raise UsageError(f"{source}: {_first_problem(error)}") from error
 
 

@@ -26,7 +26,7 @@ def configure(profile: str | None = None, source: str | None = None, path: Path 
     before = _dump(data)
     if profile is not None and profile != data["profile"]:
         for key, value in read_profile(profile, profiles).items():
-            _set(data, key, value)
+            _set(data, key, value, profile)
         data["profile"] = profile
     if source is not None:
         if not Path(source).is_dir():
@@ -56,10 +56,12 @@ def read_profile(name: str, folder: Path = PROFILES) -> dict[str, Any]:
     return dict(data)
 
 
-def _set(data: Any, key: str, value: Any) -> None:
-    *sections, last = key.split(".")
+def _set(data: Any, key: str, value: Any, profile: str) -> None:
+    *sections, last = str(key).split(".")
     for section in sections:
-        data = data[section]
+        data = data.get(section) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or last not in data:
+        raise UsageError(f"profile {profile}: {key} is no key of params.yaml; correct its spelling")
     data[last] = value
 
 

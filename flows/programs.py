@@ -17,8 +17,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # DVC's two locks: the one around dvc.lock, and the one around the files of a stage.
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 _COMMAND_FAILED = re.compile(r"^ERROR: failed to reproduce .*(exited with|failed to run)")
-# What DVC itself says around the output of a stage.
-_CHATTER = re.compile(r"^(> |Running stage |Updating lock file |Generating lock file |Use `dvc push|Stage '|To track the changes|\s*git add )")
+# What DVC itself says around the output of a stage; the second are tips that would come after every stage.
+_CHATTER = re.compile(r"^(> |Running stage |Updating lock file |Generating lock file |Stage ')")
+_TIPS = re.compile(r"^\s*($|Use `dvc push`|To track the changes with git|git add |To enable auto staging|dvc config core\.autostage)")
 _GRACE_SECONDS = 10
 
 _running: set["subprocess.Popen[str]"] = set()
@@ -73,7 +74,10 @@ def stage_names() -> list[str]:
 
 
 def execute(command: list[str], tell: Callable[[str], None]) -> Outcome:
-    """Run a program in the current folder and ``tell`` each line it writes, as it comes; it ends when this call is interrupted."""
+    """Run a program in the current folder and ``tell`` each line it writes, as it comes, DVC's tips left out.
+
+    The program ends when this call is interrupted.
+    """
     environment = {**os.environ, **_ENVIRONMENT}
     # A session of its own, so that the program and all it started can be ended together.
     process = subprocess.Popen(
@@ -87,8 +91,9 @@ def execute(command: list[str], tell: Callable[[str], None]) -> Outcome:
         with process.stdout as output:
             for raw in output:
                 line = _COLOURS.sub("", raw).rstrip()
-                lines.append(line)
-                tell(line)
+                if not _TIPS.match(line):
+                    lines.append(line)
+                    tell(line)
         code = process.wait()
     finally:
         _end(process)
@@ -124,7 +129,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 def _sentence(lines: list[str], code: int) -> str:
     """The last thing that the stage itself said, or DVC's own error where no stage had started."""
-    spoken = [line.strip() for line in lines if line.strip()]
+    spoken = [line.strip() for line in lines]
     dvc_error = next((number for number, line in enumerate(spoken) if line.startswith("ERROR: ")), len(spoken))
     if dvc_error < len(spoken) and not _COMMAND_FAILED.match(spoken[dvc_error]):
         return spoken[dvc_error].removeprefix("ERROR: ")

@@ -12,7 +12,7 @@ from dartblur.blur.base import bounds_to_hide
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.unet import UNet, blend
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import Boxes, mask_of
+from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.images import Image
 from dartblur.media.tensors import load_state, load_tensors, save_tensors
 from dartblur.media.windows import Window, cut
@@ -84,9 +84,9 @@ class DartBlur:
     def repaint(self, blurred: Image, boxes: Boxes) -> Image:
         """Let the U-Net paint the boxes of a picture that is pre-blurred already, at the strength of ``config``."""
         height, width = blurred.shape[:2]
-        mask = mask_of(boxes, width, height).astype(np.uint8) * 255
-        result = blurred.copy()
         jobs = [(bounds, *self._tile(bounds)) for bounds in bounds_to_hide(boxes, width, height)]
+        mask = mask_of(as_boxes(boxes), width, height).astype(np.uint8) * 255
+        result = blurred.copy()
         added: dict[int, npt.NDArray[np.float32]] = {}
         for size in sorted({size for _, _, size in jobs}):
             indices = [index for index, job in enumerate(jobs) if job[2] == size]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def weight_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
     return [{"params": [p for p in named if p.ndim > 1], "weight_decay": decay}, {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0}]
 
 
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """The learning rate of step ``step`` of ``steps``: a cosine from peak / 25 up over the first fifth, then down to nothing (Smith 2018).
+
+    A function of the step alone, so that an interrupted training needs no schedule to be stored.
+    """
+    rise = max(steps // 5, 1)
+    if step < rise:
+        return peak * (1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * (step + 1) / rise)) / 2)
+    return peak * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1))) / 2
+
+
 def train_detector(
     views: Views, params: DetectorParams, seed: int, device: torch.device, work: Path, on_step: Callable[[int, float], None] = lambda step, loss: None
 ) -> RetinaFace:
@@ -77,9 +89,8 @@ def train_detector(
         raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
     model = new_detector(params, seed).to(device).train()
     optimizer = torch.optim.AdamW(weight_groups(model, params.weight_decay), lr=params.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=params.learning_rate, total_steps=params.steps, pct_start=0.2)
     checkpoint = work / f"{_fingerprint(views, params, seed)}.safetensors"
-    first = _resume(checkpoint, model, optimizer, schedule) if checkpoint.is_file() else 0
+    first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
     for step in range(first, params.steps):
         batch = views.batch(seed, step, params.batch)
         faces = FaceBatch.of(batch.boxes, batch.ignored, device)
@@ -89,10 +100,11 @@ def train_detector(
         loss = detection_loss(offsets, logits, targets, box_weight=params.box_weight, negatives_per_positive=params.negatives_per_positive)
         if not torch.isfinite(loss):
             raise DartblurError(f"the detector's loss is {loss.item()} at step {step + 1} of {params.steps}; lower detector.learning_rate")
+        for group in optimizer.param_groups:
+            group["lr"] = one_cycle(step, params.steps, params.learning_rate)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
-        schedule.step()
         on_step(step + 1, float(loss.detach()))
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < params.steps:
             save_tensors(checkpoint, {**_prefixed(model), **optimizer_tensors(optimizer, "optimizer")}, {"step": step + 1})
@@ -104,15 +116,11 @@ def _prefixed(model: nn.Module) -> dict[str, torch.Tensor]:
     return {f"model.{name}": value for name, value in model.state_dict().items()}
 
 
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> int:
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     tensors, about = load_tensors(path)
     load_state(model, {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}, path)
     load_optimizer(optimizer, tensors, "optimizer")
-    step = int(about["step"])
-    # The schedule is a function of the step: it is run forward rather than stored.
-    for _ in range(step):
-        schedule.step()
-    return step
+    return int(about["step"])
 
 
 def _fingerprint(views: Views, params: DetectorParams, seed: int) -> str:

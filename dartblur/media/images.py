@@ -43,9 +43,21 @@ def decode_image(data: bytes, name: str) -> Image:
 
 
 def _refuse_truncated_jpeg(data: bytes, name: str) -> None:
-    """libjpeg fills the missing rest of a truncated file with grey and goes on; a data set must not."""
-    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]:
+    """libjpeg fills the missing rest of a truncated file with grey and goes on; a data set must not.
+
+    The end marker may lie anywhere behind the header: telephones append whole videos to a picture, and a thumbnail in the header has one too.
+    """
+    if data[:2] == b"\xff\xd8" and data.find(b"\xff\xd9", _end_of_jpeg_header(data)) < 0:
         raise DartblurError(f"{name}: the JPEG ends before its end marker (truncated); replace it or remove its annotation")
+
+
+def _end_of_jpeg_header(data: bytes) -> int:
+    """Where the first scan of a JPEG starts; the segments before it say how long they are."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        # A marker may be padded with any number of 0xFF before it.
+        position += 1 if data[position + 1] == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position
 
 
 def read_image(path: Path) -> Image:

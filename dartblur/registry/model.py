@@ -11,12 +11,18 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from dartblur.blur.dartblur import DartBlur
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes
 from dartblur.media.images import decode_image, encode_image
+
+
+class RefusedRecord(DartblurError, MlflowException):  # type: ignore[misc]
+    """An MLflow error too, because its scoring server shows the message of no other."""
 
 
 class DartBlurModel(PythonModel):  # type: ignore[misc]  # mlflow is not followed by mypy
@@ -32,9 +38,12 @@ class DartBlurModel(PythonModel):  # type: ignore[misc]  # mlflow is not followe
         """One row out for each row in, in order.
 
         Raises:
-            DartblurError: a row without a readable picture or without boxes; no row is answered then.
+            RefusedRecord: a row without a readable picture or without boxes; no row is answered then.
         """
-        rows = [self._anonymize(record, f"record {number}") for number, record in enumerate(model_input.to_dict("records"))]
+        try:
+            rows = [self._anonymize(record, f"record {number}") for number, record in enumerate(model_input.to_dict("records"))]
+        except DartblurError as error:
+            raise RefusedRecord(str(error), INVALID_PARAMETER_VALUE) from error
         return pd.DataFrame(rows, columns=["image", "width", "height", "faces"])
 
     def _anonymize(self, record: dict[Any, Any], name: str) -> dict[str, Any]:

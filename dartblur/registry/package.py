@@ -11,7 +11,7 @@ import numpy as np
 import dartblur
 from dartblur.media.images import Image, encode_image
 
-REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pydantic", "ruamel.yaml", "safetensors", "torch")
+REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pydantic", "safetensors", "torch")
 """What the packed model imports; the versions come from requirements.lock."""
 
 _DEFINITION = Path(__file__).with_name("model.py")

@@ -32,6 +32,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the URL is the tracking URI, password and all
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # the default, 7 with a doubling pause, keeps a stage waiting for minutes
 }
 _ANSWER_SECONDS = 5

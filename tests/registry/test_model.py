@@ -84,6 +84,14 @@ def test_one_bad_row_refuses_the_batch(model: Any) -> None:
         model.predict(pd.DataFrame(rows))
 
 
+def test_a_refusal_is_an_mlflow_error_too(model: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException) as caught:
+        model.predict(pd.DataFrame([{"image": PICTURE, "boxes": []}]))
+    assert caught.value.message == "record 0: no box given: nothing would be hidden"
+
+
 def test_it_says_what_it_needs(model: Any) -> None:
     info = model.metadata
     assert info.get_input_schema().input_names() == ["image", "boxes"]
