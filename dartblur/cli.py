@@ -2,12 +2,15 @@
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from dartblur import __version__
 from dartblur.errors import DartblurError
+
+if TYPE_CHECKING:
+    from dartblur.registry.aliases import Version
 
 # No tool of the pipeline reports home, however the command was started.
 for _name, _value in (
@@ -172,6 +175,54 @@ def register() -> None:
 
 
 @app.command()
+def promote(
+    version: Annotated[str | None, typer.Argument(help="version to promote; the challenger if none is given")] = None,
+) -> None:
+    """Make a version that passed the gate the champion.
+
+    Example: dartblur promote 3
+    """
+    from dartblur.params import load_params
+    from dartblur.registry import aliases
+
+    _show(aliases.promote(load_params().registry, version))
+
+
+@app.command()
+def rollback() -> None:
+    """Give the previous champion its place back.
+
+    Example: dartblur rollback
+    """
+    from dartblur.params import load_params
+    from dartblur.registry import aliases
+
+    _show(aliases.rollback(load_params().registry))
+
+
+@app.command()
+def history() -> None:
+    """List every registered version, newest first, with its aliases and the gate's decision.
+
+    Example: dartblur history
+    """
+    from dartblur.params import load_params
+    from dartblur.registry import aliases
+
+    registry = load_params().registry
+    versions = aliases.history(registry)
+    if not versions:
+        typer.echo(f"{registry.name} has no version yet; run `dartblur register`")
+    for version in versions:
+        _show(version)
+
+
+def _show(version: "Version") -> None:
+    passed = {"true": "passed the gate", "false": "did not pass the gate"}.get(version.tags.get("gate_passed", ""), "has no gate decision")
+    typer.echo(f"version {version.version} {passed}; aliases: {', '.join(version.aliases) or 'none'}")
+
+
+@app.command()
 def report(
     summary: Annotated[bool, typer.Option("--summary", help="only print the table and the verdict of the last run")] = False,
 ) -> None:
@@ -193,11 +244,11 @@ def main() -> NoReturn:
     try:
         app()
     except DartblurError as error:
-        typer.echo(f"dartblur: {error}", err=True)
+        typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            typer.echo("dartblur: interrupted; run the same command again to go on", err=True)
+            typer.echo("error: interrupted; run the same command again to go on", err=True)
         raise
     sys.exit(0)
 

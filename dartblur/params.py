@@ -75,6 +75,7 @@ class DetectorParams(_Section):
     steps: Count
     batch: Annotated[int, Field(ge=2)]
     learning_rate: Positive
+    backbone_rate: Share
     weight_decay: NotNegative
     match_iou: Annotated[float, Field(gt=0, lt=1)]
     negatives_per_positive: Count
@@ -228,7 +229,7 @@ def parse_params(data: Any, source: str = "params.yaml") -> Params:
         return Params.model_validate_json(json.dumps(data, default=str), strict=True)
     except (TypeError, ValueError) as error:
         if not isinstance(error, ValidationError):
-            raise UsageError(f"{source}: holds a key that is not text, or an alias of itself ({error})") from error
+            raise UsageError(f"{source}: holds a key that is not text ({error})") from error
         raise UsageError(f"{source}: {_first_problem(error)}") from error
 
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,10 +55,14 @@ def channels_last(model: RetinaFace) -> RetinaFace:
     return model
 
 
-def weight_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Parameters in two groups: convolution weights decay, biases and batch norms do not."""
-    named = list(model.parameters())
-    return [{"params": [p for p in named if p.ndim > 1], "weight_decay": decay}, {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0}]
+def weight_groups(model: RetinaFace, params: DetectorParams) -> list[dict[str, Any]]:
+    """Parameters in four groups: convolution weights decay, biases and batch norms do not; ``rate`` scales the learning rate of the backbone."""
+    groups = []
+    for backbone, rate in ((True, params.backbone_rate), (False, 1.0)):
+        named = [value for name, value in model.named_parameters() if name.startswith("backbone.") == backbone]
+        groups.append({"params": [p for p in named if p.ndim > 1], "weight_decay": params.weight_decay, "rate": rate})
+        groups.append({"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0, "rate": rate})
+    return groups
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
@@ -88,7 +93,7 @@ def train_detector(
     if not views.pictures:
         raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
     model = new_detector(params, seed).to(device).train()
-    optimizer = torch.optim.AdamW(weight_groups(model, params.weight_decay), lr=params.learning_rate)
+    optimizer = torch.optim.AdamW(weight_groups(model, params), lr=params.learning_rate)
     checkpoint = work / f"{_fingerprint(views, params, seed)}.safetensors"
     first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
     for step in range(first, params.steps):
@@ -101,7 +106,7 @@ def train_detector(
         if not torch.isfinite(loss):
             raise DartblurError(f"the detector's loss is {loss.item()} at step {step + 1} of {params.steps}; lower detector.learning_rate")
         for group in optimizer.param_groups:
-            group["lr"] = one_cycle(step, params.steps, params.learning_rate)
+            group["lr"] = group["rate"] * one_cycle(step, params.steps, params.learning_rate)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()

@@ -78,15 +78,16 @@ _MISSING = object()
 
 
 def _look_up(metrics: Mapping[str, Any], path: str) -> tuple[Any, str | None]:
-    """The value at a dotted path and the nearest ``reason`` written beside it or beside one of its parents."""
+    """The value at a dotted path and the nearest ``reason`` or ``<key>_reason`` written beside it or beside one of its parents."""
     here: Any = metrics
     explanation: str | None = None
     for key in path.split("."):
         if not isinstance(here, Mapping):
             return (_MISSING if here is not None else None), explanation
-        reason = here.get("reason")
-        if isinstance(reason, str) and reason:
-            explanation = reason
+        for name in ("reason", f"{key}_reason"):
+            reason = here.get(name)
+            if isinstance(reason, str) and reason:
+                explanation = reason
         here = here.get(key, _MISSING)
         if here is _MISSING:
             break

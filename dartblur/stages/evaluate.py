@@ -129,6 +129,7 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
     pictures = dataset.pictures("val")
     source = Path(params.data.source)
     evaluate, detector = params.evaluate, params.detector
+    trained_on = "WIDER FACE" if detector.init == "wider" else "the clean training split"
     return {
         "dataset": source.name if source.is_absolute() else str(source),  # where a folder lies on somebody's disk is nobody's business
         "dataset_sha256": _fingerprint(dataset, pictures),
@@ -160,7 +161,7 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
             "batch": detector.batch,
             "learning_rate": detector.learning_rate,
         },
-        "frozen_detectors": {"retinaface": f"{detector.backbone} trained on the clean training split"},
+        "frozen_detectors": {"retinaface": f"{detector.backbone}, trained on {trained_on}"},
         "preblur_strength": params.preblur.strength,
         "review_strength": 1.0,
         "review_budget": params.train.budget,

@@ -34,6 +34,15 @@ def run(params: Params) -> None:
         temporary.write_text(html, encoding="utf-8")
 
 
+def summary() -> None:
+    """Print the table and the verdict of the last run.
+
+    Raises:
+        DartblurError: there is no run to speak of, or its metrics cannot be read.
+    """
+    print_summary(_read_json(paths.METRICS))
+
+
 def print_summary(metrics: Mapping[str, Any]) -> None:
     """Print what came out: a table of the arms, promoted or not and why, and where the report is.
 

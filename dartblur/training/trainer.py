@@ -185,17 +185,18 @@ class Trainer:
     def _after_inner_step(self, batch: Batch, anonymised: Tensor) -> Outputs:
         """fg'(x): fg after the differentiable step on Ldet(fg(g(x)), y), run on clean pictures."""
         parameters = {name: value.detach().requires_grad_() for name, value in self.detector.named_parameters()}
-        # Clones: the step's forward pass moves batch-norm statistics, which must stay as they are in fg itself.
-        buffers = {name: value.clone() for name, value in self.detector.named_buffers()}
 
         def loss(current: Parameters) -> Tensor:
+            # In training mode a forward pass moves the batch-norm statistics: those of clones, so that fg's stay as they are. fg' keeps fg's
+            # too: moved ones would depend on g(x) in a way that the gradient does not see.
+            moved = {name: value.clone() for name, value in self.detector.named_buffers()}
             self.detector.train()
-            return self._loss(functional_call(self.detector, {**current, **buffers}, (anonymised,)), batch.annotated)
+            return self._loss(functional_call(self.detector, {**current, **moved}, (anonymised,)), batch.annotated)
 
         warm = warm_state(self.detector, self.detector_optimizer)
         updated = inner_steps(parameters, loss, self.params.train.inner, warm)
         self.detector.eval()
-        outputs: Outputs = functional_call(self.detector, {**updated, **buffers}, (batch.clean,))
+        outputs: Outputs = functional_call(self.detector, updated, (batch.clean,))
         return outputs
 
     def describe(self) -> dict[str, Any]:

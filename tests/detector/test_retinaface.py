@@ -34,5 +34,5 @@ def test_channel_order_matters_as_the_backbone_says() -> None:
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 64, 64) * 255
     for backbone in ("mobilenetv2", "mobilenet025"):
-        model = RetinaFace(backbone, 16).eval()  # type: ignore[arg-type]
+        model = RetinaFace(backbone, 16).eval()
         assert not torch.allclose(model(picture)[1], model(picture.flip(1))[1])

@@ -85,17 +85,19 @@ def test_heads_come_from_the_seed_and_fresh_detectors_never_from_a_face_detector
 
 
 def test_only_convolution_weights_decay() -> None:
-    decays, stays = weight_groups(new_detector(PARAMS, 0), 0.1)
-    assert all(p.ndim == 4 for p in decays["params"])  # type: ignore[attr-defined]
-    assert all(p.ndim == 1 for p in stays["params"])  # type: ignore[attr-defined]
-    assert stays["weight_decay"] == 0
+    model = new_detector(PARAMS, 0)
+    groups = weight_groups(model, PARAMS.model_copy(update={"backbone_rate": 0.5}))
+    for group in groups:
+        assert all((p.ndim == 4) == (group["weight_decay"] > 0) for p in group["params"])
+    assert [group["rate"] for group in groups] == [0.5, 0.5, 1.0, 1.0]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
 def test_checkpoint_round_trip_and_a_detector_of_another_kind(tmp_path: Path) -> None:
     model = new_detector(PARAMS, 0).eval()
     save_detector(tmp_path, model, PARAMS, {"seed": 0})
     assert states_equal(load_detector(tmp_path, PARAMS), model)
-    with pytest.raises(DartblurError, match="a mobilenet025 detector, params.yaml wants mobilenetv2"):
+    with pytest.raises(DartblurError, match=r"a mobilenet025 detector, params\.yaml wants mobilenetv2"):
         load_detector(tmp_path, settings().detector)
     (tmp_path / DETECTOR_FILE).write_bytes(b"no tensors")
     with pytest.raises(DartblurError, match="not a checkpoint"):
