@@ -246,6 +246,10 @@ def main() -> NoReturn:
     except DartblurError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A full disk, a folder without permission: nothing of ours is half written (see media.files), so the sentence is all there is to say.
+        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}; mend that and run the same command again", err=True)
+        sys.exit(1)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             typer.echo("error: interrupted; run the same command again to go on", err=True)

@@ -148,3 +148,13 @@ def test_the_method_knows_no_pipeline_tool(room: str) -> None:
     users = {str(path): {name.split(".")[0] for name in imports(path)} & PIPELINE_TOOLS for path in MODULES if room_of(path) == room}
     found = {path: tools for path, tools in users.items() if tools}
     assert found == ({"faces/validation.py": {"great_expectations"}} if room == "faces" else {})
+
+
+def test_a_file_system_that_refuses_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").mkdir()
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/metrics.json").mkdir()
+    result = subprocess.run([sys.executable, "-m", "dartblur.cli", "report", "--summary"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode in (1, 2)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")

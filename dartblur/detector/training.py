@@ -94,7 +94,7 @@ def train_detector(
         raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
     model = new_detector(params, seed).to(device).train()
     optimizer = torch.optim.AdamW(weight_groups(model, params), lr=params.learning_rate)
-    checkpoint = work / f"{_fingerprint(views, params, seed)}.safetensors"
+    checkpoint = work / f"{_fingerprint(views, params, seed, device)}.safetensors"
     first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
     for step in range(first, params.steps):
         batch = views.batch(seed, step, params.batch)
@@ -128,8 +128,8 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> i
     return int(about["step"])
 
 
-def _fingerprint(views: Views, params: DetectorParams, seed: int) -> str:
-    """What a checkpoint belongs to: settings, seed and the bytes of the pictures."""
-    pictures = views.datasets[0].table[["image", "sha256", "x1", "y1", "x2", "y2"]].to_csv()
-    text = json.dumps([params.model_dump(), views.params.model_dump(), seed, hashlib.sha256(pictures.encode()).hexdigest()])
+def _fingerprint(views: Views, params: DetectorParams, seed: int, device: torch.device) -> str:
+    """What a checkpoint belongs to: settings, seed, where and with how many threads it is computed, and the whole table with the pictures' hashes."""
+    table = hashlib.sha256(views.datasets[0].table.to_csv().encode()).hexdigest()
+    text = json.dumps([params.model_dump(), views.params.model_dump(), seed, str(device), torch.get_num_threads(), table])
     return f"detector-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -30,12 +30,12 @@ _LOG_EVERY = 5
 class Live:
     """Where the numbers of a running training go: MLflow and DVCLive."""
 
-    def __init__(self, log: tracking.RunLog) -> None:
+    def __init__(self, log: tracking.RunLog, resume: bool) -> None:
         from dvclive import Live as DVCLive
 
         self.log = log
         # Neither a summary in the DAG nor an experiment: reports/live is for looking on while it runs.
-        self.dvc = DVCLive(dir=str(LIVE), save_dvc_exp=False, dvcyaml=None)
+        self.dvc = DVCLive(dir=str(LIVE), save_dvc_exp=False, dvcyaml=None, resume=resume)
 
     def step(self, step: Step, rates: tuple[float, float], images_per_second: float) -> None:
         """Log the terms of one step, both learning rates and the speed."""
@@ -60,7 +60,7 @@ def _live(params: Params, work: Path) -> Iterator[Live]:
         memo.write_text(log.run_id, encoding="utf-8")
         if known != log.run_id:
             log.params(params.model_dump(include={"seed", "preblur", "view", "detector", "unet", "train"}))
-        live = Live(log)
+        live = Live(log, resume=known is not None)
         yield live
         live.dvc.end()
 
@@ -115,7 +115,9 @@ def _publish(params: Params, trainer: Trainer, history: list[dict[str, float]], 
         save_unet(folder / UNET_FILE, trainer.unet, config, {"seed": params.seed})
         shutil.copyfile(work / STATE_FILE, folder / STATE_FILE)
         shutil.copytree(work / "samples", folder / "samples")
-        write_json(folder / "training.json", {**trainer.describe(), "weights": params.train.weights.model_dump(), "last": history[-1]})
+        # Sorted, as a history that comes back from a checkpoint is.
+        last = dict(sorted(history[-1].items()))
+        write_json(folder / "training.json", {**trainer.describe(), "weights": params.train.weights.model_dump(), "last": last})
         with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, sorted({name for row in history for name in row}), restval="")
             writer.writeheader()

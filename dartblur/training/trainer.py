@@ -136,7 +136,7 @@ class Trainer:
         self.detector.train()
         loss = self._loss(self.detector(anonymised.detach()), batch.annotated)
         if not bool(torch.isfinite(loss)):
-            raise DartblurError(f"fg's loss is {float(loss)} in outer epoch {self.epoch + 1}; lower train.detector_learning_rate")
+            raise DartblurError(f"fg's loss is {float(loss.detach())} in outer epoch {self.epoch + 1}; lower train.detector_learning_rate")
         self.detector_optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.detector_optimizer.step()

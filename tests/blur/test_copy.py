@@ -18,7 +18,7 @@ from dartblur.media.images import write_image
 from dartblur.stages import ingest
 from dartblur.stages.paths import CANONICAL
 from tests.blur.samples import painter
-from tests.makedata import EVENT, make_wider, write_wider_list
+from tests.makedata import EVENT, Rows, make_wider, write_wider_list
 from tests.settings import settings
 
 COPY = Path("copy")
@@ -30,7 +30,11 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FaceDataset:
     monkeypatch.chdir(tmp_path)
     make_wider(tmp_path / "tree", 6, size=96)
     name = f"{EVENT}/0_Drawn_0000{{}}.jpg"
-    faces = {name.format(0): [(5, 5, 30, 40), (50, 10, 30, 40, 0, 0, 0, 1, 0, 0)], name.format(2): [], name.format(4): [(9, 9, 3, 2)]}
+    faces: dict[str, Rows] = {
+        name.format(0): [(5, 5, 30, 40), (50, 10, 30, 40, 0, 0, 0, 1, 0, 0)],
+        name.format(2): [],
+        name.format(4): [(9, 9, 3, 2)],
+    }
     write_wider_list(tmp_path / "tree/wider_face_train_bbx_gt.txt", faces)
     ingest.run(settings(data={"source": "tree"}, compute={"workers": 1}))
     return FaceDataset(CANONICAL)

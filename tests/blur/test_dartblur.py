@@ -39,7 +39,7 @@ def test_pictures_with_the_same_preblur_come_out_the_same(side: int) -> None:
     assert np.array_equal(hidden, model.anonymize(other, boxes))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(BOXES)
 def test_all_that_counts_is_the_preblur(boxes: Boxes) -> None:
     model = painter()
@@ -64,7 +64,7 @@ def test_an_untrained_network_is_the_gaussian_at_the_picture_s_resolution(side: 
         assert np.array_equal(untrained().anonymize(image, boxes), Gaussian().anonymize(image, boxes))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(BOXES)
 def test_an_untrained_network_is_the_gaussian_for_any_boxes(boxes: Boxes) -> None:
     image = noise()
@@ -83,7 +83,7 @@ def test_faces_of_any_size_are_painted(side: int, context: float) -> None:
     assert np.array_equal(hidden[~mask], image[~mask])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 400), st.integers(1, 400), st.floats(0, 4), st.integers(3, 6))
 def test_a_tile_holds_its_face_and_suits_the_network(x: int, y: int, width: int, height: int, context: float, depth: int) -> None:
     model = DartBlur(UNet(4, 3), replace(CONFIG, context=context, depth=depth))

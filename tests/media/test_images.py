@@ -106,7 +106,7 @@ def test_padded_markers_are_skipped() -> None:
 
 @pytest.mark.parametrize("data", [b"no picture at all", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\x89PNG\r\n\x1a\n", bytes(5000)])
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(DartblurError, match="^some/name: "):
+    with pytest.raises(DartblurError, match=r"^some/name: "):
         decode_image(data, "some/name")
 
 

@@ -108,7 +108,10 @@ def test_a_state_that_does_not_fit_is_one_sentence(state: dict[str, Tensor]) -> 
 def network() -> nn.Sequential:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 2, 1))
-    return model.to(memory_format=torch.channels_last)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def optimizer_of(model: nn.Module, kind: str) -> torch.optim.Optimizer:
