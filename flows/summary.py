@@ -1,10 +1,9 @@
 """reports/metrics.json as a page of Markdown: the verdict, the gate's floors, one row for each arm."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from dartblur.errors import DartblurError
+from dartblur.media.files import read_json
 
 _COLUMNS = {
     "AP": "ap.all.mean",
@@ -20,15 +19,9 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """The content of reports/metrics.json.
 
     Raises:
-        DartblurError: the file is missing or no JSON table.
+        DartblurError: the file is missing or no JSON object.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DartblurError(f"{path}: cannot be read ({error}); run `dvc repro register`") from error
-    if not isinstance(value, dict):
-        raise DartblurError(f"{path}: holds no table of metrics; run `dvc repro --force register`")
-    return value
+    return read_json(path, "run `dvc repro --force register`")
 
 
 def verdict(metrics: dict[str, Any]) -> str:

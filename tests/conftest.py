@@ -1,6 +1,23 @@
-"""No test asserts a time, so Hypothesis does not either: a loaded machine is no failure."""
+"""What holds for every test."""
 
+import sys
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
+# No test asserts a time, so Hypothesis does not either: a loaded machine is no failure.
 settings.register_profile("dartblur", deadline=None)
 settings.load_profile("dartblur")
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    """Undo what a stage set for its whole process (dartblur.compute.configure): the next test may count on ordinary floats."""
+    yield
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(1)

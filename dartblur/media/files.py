@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dartblur.errors import DartblurError
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -46,3 +48,23 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, keys in the order given, atomically; NaN and infinity become null."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(without_nan(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        remedy: what to do if it cannot be read, the end of the error's sentence.
+
+    Raises:
+        DartblurError: the file cannot be read, is no JSON, or holds something else than an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DartblurError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise DartblurError(f"{path}: not readable as JSON ({error}); {remedy}") from error
+    if not isinstance(value, dict):
+        raise DartblurError(f"{path}: holds no JSON object; {remedy}")
+    return value

@@ -1,7 +1,6 @@
 """The stage ``evaluate``: everything that is measured of the arms, in one JSON, and the pictures that the report shows."""
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dartblur.errors import DartblurError
 from dartblur.faces.dataset import FaceDataset, Picture
-from dartblur.media.files import atomic_path, write_json
+from dartblur.media.files import atomic_path, read_json, write_json
 from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
@@ -72,16 +71,11 @@ def rounded(value: Any) -> Any:
 def _downstream(path: Path, arm: str, seed: int) -> dict[str, Any]:
     """One training's result, checked for what is read of it."""
     remedy = f"train that detector with `dartblur downstream {arm} {seed}`"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DartblurError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
-    except ValueError as error:
-        raise DartblurError(f"{path}: not JSON ({error}); {remedy}") from error
-    complete = isinstance(result, dict) and isinstance(result.get("ap"), dict) and isinstance(result.get("ap_self"), dict)
+    result = read_json(path, remedy)
+    complete = isinstance(result.get("ap"), dict) and isinstance(result.get("ap_self"), dict)
     if not complete or (result.get("arm"), result.get("seed")) != (arm, seed):
         raise DartblurError(f"{path}: not the result of arm {arm}, seed {seed}; {remedy}")
-    return dict(result)
+    return result
 
 
 def _frozen(datasets: Mapping[str, FaceDataset], params: Params) -> dict[str, dict[str, Any]]:

@@ -3,14 +3,11 @@
 A model that the gate refuses is registered all the same (as challenger, with the reasons), and the stage ends well: the refusal is its result.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from dartblur.errors import DartblurError
-from dartblur.media.files import write_json
+from dartblur.media.files import read_json, write_json
 from dartblur.params import Params
 from dartblur.registry.aliases import CHAMPION
 from dartblur.registry.gate import Decision, decide
@@ -31,7 +28,7 @@ def run(params: Params) -> None:
     Raises:
         DartblurError: the evaluation or the model is missing or unreadable, or MLflow does not answer or refuses.
     """
-    evaluation = _read_evaluation(paths.EVALUATION)
+    evaluation = read_json(paths.EVALUATION, "run `dvc repro evaluate`")
     decision = decide(evaluation, params.gate)
     candidate = Candidate(
         weights=WEIGHTS,
@@ -44,18 +41,6 @@ def run(params: Params) -> None:
     registered = register(params.registry, candidate, decision)
     write_json(paths.METRICS, {**evaluation, "gate": decision.as_dict(), "model": registered.as_dict()})
     _tell(decision, registered)
-
-
-def _read_evaluation(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DartblurError(f"{path}: cannot be read ({error.strerror}); run `dvc repro evaluate` first") from error
-    except ValueError as error:
-        raise DartblurError(f"{path}: not readable as JSON ({error}); run `dvc repro --force evaluate`") from error
-    if not isinstance(value, dict):
-        raise DartblurError(f"{path}: holds no table of metrics; run `dvc repro --force evaluate`")
-    return value
 
 
 def _tell(decision: Decision, registered: Registered) -> None:

@@ -1,7 +1,6 @@
 """The stage ``report``: reports/index.html, one page that opens offline, and the summary that the pipeline prints last."""
 
 import csv
-import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -10,10 +9,11 @@ from typing import Any
 
 from dartblur.errors import DartblurError
 from dartblur.evaluation.report import SECTIONS, Cell, Footnotes, cell, render, verdict
-from dartblur.media.files import atomic_path
+from dartblur.media.files import atomic_path, read_json
 from dartblur.params import Params
 from dartblur.stages import paths
 
+REMEDY = "run the pipeline (`dvc repro`)"
 HISTORY = paths.DARTBLUR / "history.csv"
 SAMPLES = paths.DARTBLUR / "samples"
 LOSSES = ("review", "process", "posthoc", "cycle", "detector")
@@ -27,8 +27,8 @@ def run(params: Params) -> None:
         DartblurError: the metrics are missing, or a file is there and cannot be read.
     """
     del params  # the page shows what was measured, whatever params.yaml says by now
-    metrics = _read_json(paths.METRICS)
-    validation = _read_json(paths.VALIDATION) if paths.VALIDATION.is_file() else None
+    metrics = read_json(paths.METRICS, REMEDY)
+    validation = read_json(paths.VALIDATION, REMEDY) if paths.VALIDATION.is_file() else None
     html = render(metrics, validation, _pictures())
     with atomic_path(paths.INDEX) as temporary:
         temporary.write_text(html, encoding="utf-8")
@@ -40,7 +40,7 @@ def summary() -> None:
     Raises:
         DartblurError: there is no run to speak of, or its metrics cannot be read.
     """
-    print_summary(_read_json(paths.METRICS))
+    print_summary(read_json(paths.METRICS, REMEDY))
 
 
 def print_summary(metrics: Mapping[str, Any]) -> None:
@@ -80,18 +80,6 @@ def print_summary(metrics: Mapping[str, Any]) -> None:
 def _written(figure: Cell) -> str:
     note = f" ({figure.footnote})" if figure.footnote else ""
     return f"{figure.text} {figure.spread}".strip() + note
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DartblurError(f"{path}: cannot be read ({error.strerror}); run the pipeline first (dvc repro)") from error
-    except ValueError as error:
-        raise DartblurError(f"{path}: not JSON ({error}); run the pipeline again (dvc repro)") from error
-    if not isinstance(value, dict):
-        raise DartblurError(f"{path}: not a JSON object; run the pipeline again (dvc repro)")
-    return value
 
 
 def _pictures() -> list[tuple[str, bytes]]:

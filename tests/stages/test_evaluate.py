@@ -127,7 +127,7 @@ def test_a_missing_training_is_named_with_its_remedy(project: Params) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"arm": "clean", "seed": 1, "ap": {}, "ap_self": {}}', '{"arm": "clean", "seed": 0}'])
 def test_a_foreign_result_is_refused(project: Params, text: str) -> None:
     (paths.DOWNSTREAM / "clean-0.json").write_text(text)
-    with pytest.raises(DartblurError, match=r"clean-0\.json: not "):
+    with pytest.raises(DartblurError, match=r"clean-0\.json: (not |holds no JSON object)"):
         evaluate.run(project)
 
 
@@ -163,7 +163,7 @@ def test_the_report_needs_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     paths.METRICS.parent.mkdir()
     for text in ("{", "[]"):
         paths.METRICS.write_text(text)
-        with pytest.raises(DartblurError, match=r"metrics\.json: not "):
+        with pytest.raises(DartblurError, match=r"metrics\.json: (not readable as JSON|holds no JSON object)"):
             report.run(small_params())
 
 

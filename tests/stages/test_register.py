@@ -58,7 +58,7 @@ def test_metrics_are_the_evaluation_with_gate_and_model(
     assert {"git_revision", "git_dirty", "dvc_lock_md5", "data_md5", "profile"} <= set(version.tags)
 
 
-@pytest.mark.parametrize(("text", "words"), [(None, "run `dvc repro evaluate` first"), ("{", "not readable as JSON"), ("[]", "no table")])
+@pytest.mark.parametrize(("text", "words"), [(None, "run `dvc repro evaluate`"), ("{", "not readable as JSON"), ("[]", "no JSON object")])
 def test_an_evaluation_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, words: str) -> None:
     monkeypatch.chdir(tmp_path)
     if text is not None:
