@@ -36,6 +36,7 @@ lock:
 # The flow drives the stages of dvc.yaml, arms side by side; `dvc repro` afterwards finds nothing to do.
 pipeline: setup
 	@$(BIN)/python -m flows.pipeline --data '$(DATA)' --profile '$(PROFILE)'
+	@test -z "$$($(BIN)/dvc status --quiet 2>&1 || echo changed)" || { echo "dvc.lock does not say what the flow has done; look at .venv/bin/dvc status"; exit 1; }
 	@$(BIN)/dartblur report --summary
 
 test: setup lint
