@@ -2,23 +2,26 @@
 
 import json
 import re
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from dartblur.errors import UsageError
-from dartblur.params import Params, load_params, parse_params, read_yaml
+from dartblur.params import Params, load_params, parse_params
 from dartblur.profiles import read_profile
+from tests.settings import delivered
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 KEY_LINE = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*?)(?P<comment>\s#.*)?$")
 
 
-JSON = json.dumps(read_yaml(ROOT / "params.yaml"))
+JSON = json.dumps(delivered())
 
 
 def plain() -> Any:
@@ -47,7 +50,6 @@ def refusal(data: object) -> str:
 def test_the_repository_s_file_is_valid() -> None:
     params = load_params(ROOT / "params.yaml")
     assert params.profile in PROFILES
-    assert params.train.weights.cycle > 0
 
 
 @pytest.mark.parametrize("key", ["sede", "view.sice", "train.inner.step", "gate.floors.0.name"])
@@ -213,8 +215,11 @@ def test_every_profile_gives_valid_params(name: str) -> None:
     assert parse_params(data).profile == name
 
 
-def test_params_yaml_holds_the_values_of_its_profile() -> None:
-    data = plain()
+def test_params_yaml_is_committed_with_the_values_of_its_profile() -> None:
+    committed = subprocess.run(["git", "show", "HEAD:params.yaml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if committed.returncode:
+        pytest.skip("not a git checkout: what was committed cannot be told from what was edited since")
+    data = YAML().load(committed.stdout)
     for key, value in read_profile(data["profile"], ROOT / "profiles").items():
         section, name = key.split(".")
         assert data[section][name] == value, key

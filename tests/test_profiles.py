@@ -20,7 +20,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
-    configure("sample")
+    # As in a fresh clone, whatever a run has recorded in this one since.
+    Path("data/sample").mkdir(parents=True)
+    configure("sample", "data/sample")
+    shutil.rmtree("data")
     larger = {
         "view.mode": "letterbox",
         "detector.backbone": "mobilenet025",

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dartblur.params import Params, parse_params, read_yaml
+from dartblur.params import Params, parse_params
 from dartblur.stages import ingest, preblur, train_detector
 from tests.makedata import make_wider
-from tests.settings import PARAMS
+from tests.settings import delivered
 
 TINY: dict[str, dict[str, Any]] = {
     "compute": {"device": "cpu", "threads": 1, "train_threads": 1, "workers": 1},
@@ -30,7 +30,7 @@ MakeParams = Callable[..., Params]
 @pytest.fixture(scope="session")
 def tiny() -> MakeParams:
     """params.yaml made tiny, with further keys replaced: ``tiny(detector={"steps": 2})``; ``seed=1`` for a key without a section."""
-    data = read_yaml(PARAMS)
+    data = delivered()
 
     def make(**changes: Any) -> Params:
         merged = {**data, **{name: {**data[name], **keys} for name, keys in TINY.items()}}
