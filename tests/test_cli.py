@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from dartblur import __version__
 from dartblur.cli import app
+from tests.makedata import make_wider
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dartblur"
@@ -151,10 +153,12 @@ def test_the_method_knows_no_pipeline_tool(room: str) -> None:
 
 
 def test_a_file_system_that_refuses_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").mkdir()
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports/metrics.json").mkdir()
-    result = subprocess.run([sys.executable, "-m", "dartblur.cli", "report", "--summary"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode in (1, 2)
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: ")
+    """Where the folder data/ should be made lies a file: an OSError, neither swallowed nor shown as a traceback."""
+    make_wider(tmp_path / "source", 4)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(re.sub(r"(?m)^  source: \S+", "  source: source", text), encoding="utf-8")
+    (tmp_path / "data").write_text("in the way")
+    result = run("ingest", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "error: data: File exists; mend that and run the same command again\n"
+    assert (tmp_path / "data").read_text() == "in the way"
