@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -61,6 +62,24 @@ def configure(
 
     params = record(profile, data)
     typer.echo(f"params.yaml: profile {params.profile}, data source {params.data.source}")
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    scenes: Annotated[int, typer.Option(help="number of pictures", min=1)],
+    sprites: Annotated[Path, typer.Option("--from", help="folder of the sprite library")] = Path("data/sprites"),
+    seed: Annotated[int, typer.Option(help="another seed, other scenes", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="processes; the result does not depend on it", min=1)] = 2,
+    val_fraction: Annotated[float, typer.Option(help="share of scenes, identities and places that are val")] = 0.2,
+) -> None:
+    """Make a data set of people who do not exist; goes on where an interrupted run stopped.
+
+    Example: dartblur sample data/sample --scenes 400 --from data/sprites
+    """
+    from dartblur.faces.people.make import make_scenes
+
+    typer.echo(f"sample: {make_scenes(sprites, out, scenes, seed, workers, val_fraction)}")
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 A row is a face. A picture without a face has one row whose box is NaN, so that the table names every picture. Anonymised copies of a data set
 (the arms of an evaluation) have the same layout and the same names.
+
+Synthetic data sets know more than annotators do: the columns of :data:`TRUTH` are there only where the source has them.
 """
 
 from dataclasses import dataclass
@@ -39,6 +41,17 @@ COLUMNS: dict[str, str] = {
 ATTRIBUTES = {"blur": 2, "occlusion": 2, "pose": 1, "expression": 1, "illumination": 1}
 """Attribute -> its largest value."""
 SPLITS = ("train", "val")
+LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+"""Left and right as one sees them in the picture."""
+TRUTH: dict[str, str] = {
+    "identity": "str",  # who it is, empty where nobody knows
+    "role": "str",  # gallery or probe: which side of a re-identification test the pixels may serve; empty where neither
+    "visible": "float64",  # share of the face that one sees, 0 to 1, what lies outside the picture counts as hidden; NaN unknown
+    "sprite": "str",  # the rendered person that a synthetic scene was made of, empty where there is none
+    **{f"{point}_{axis}": "float64" for point in LANDMARKS for axis in "xy"},  # absolute pixels, maybe outside the picture; NaN unknown
+}
+"""Optional columns, after those of :data:`COLUMNS`."""
+ROLES = ("", "gallery", "probe")
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ class FaceDataset:
 
 
 def read_table(root: Path) -> pd.DataFrame:
-    """Read ``annotations.parquet`` below ``root``; see :data:`COLUMNS`.
+    """Read ``annotations.parquet`` below ``root``: the columns of :data:`COLUMNS`, and of :data:`TRUTH` those that it has.
 
     Raises:
         UsageError: there is no such table.
@@ -121,13 +134,24 @@ def read_table(root: Path) -> pd.DataFrame:
     if missing:
         raise DartblurError(f"{path}: lacks the columns {', '.join(missing)}; ingest the source again")
     try:
-        return table.astype(COLUMNS)
+        return _typed(table)
     except (TypeError, ValueError) as error:
         raise DartblurError(f"{path}: a column has another type than it should ({error}); ingest the source again") from error
 
 
 def write_table(root: Path, table: pd.DataFrame) -> None:
-    """Write ``annotations.parquet`` below ``root``: columns and types as in :data:`COLUMNS`, sorted by picture and box; same rows, same bytes."""
-    ordered = table[list(COLUMNS)].astype(COLUMNS).sort_values(["split", "image", "y1", "x1", "y2", "x2"], kind="stable")
+    """Write ``annotations.parquet`` below ``root``: columns and types as :func:`read_table` returns them, sorted by picture and box.
+
+    The same rows are the same bytes; columns that are neither in :data:`COLUMNS` nor in :data:`TRUTH` are left out.
+    """
+    ordered = _typed(table).sort_values(["split", "image", "y1", "x1", "y2", "x2"], kind="stable")
     root.mkdir(parents=True, exist_ok=True)
     ordered.reset_index(drop=True).to_parquet(root / TABLE, index=False, compression="zstd")
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``table`` that the data set knows, in their order, with their types; a text of :data:`TRUTH` that is missing is empty."""
+    truth = {column: kind for column, kind in TRUTH.items() if column in table.columns}
+    types = {**COLUMNS, **truth}
+    texts = {column: "" for column, kind in truth.items() if kind == "str"}
+    return table[list(types)].fillna(texts).astype(types)

@@ -8,7 +8,7 @@ import pytest
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.convert import convert
-from dartblur.faces.dataset import COLUMNS, FaceDataset, read_table, write_table
+from dartblur.faces.dataset import COLUMNS, TRUTH, FaceDataset, read_table, write_table
 from dartblur.faces.formats import read_source
 from tests.makedata import make_wider, write_wider_list
 
@@ -57,4 +57,36 @@ def test_a_missing_broken_or_short_table_is_named(root: Path) -> None:
         read_table(root)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DartblurError, match="not readable as parquet"):
+        read_table(root)
+
+
+def test_what_only_synthetic_sources_know_is_kept_where_it_is(root: Path, tmp_path: Path) -> None:
+    plain = read_table(root)
+    assert list(plain.columns) == list(COLUMNS)
+    faces = plain["x1"].notna()
+    known = plain.assign(nose_x=np.where(faces, 3.5, np.nan), identity=faces.map({True: "p001", False: None}), visible=0.5, colour="red")
+    write_table(root, known)
+    table = read_table(root)
+    assert list(table.columns) == [*COLUMNS, "identity", "visible", "nose_x"]  # in their order, and nothing unheard of
+    assert table["identity"].tolist() == ["p001" if face else "" for face in faces]
+    convert(read_source(root), tmp_path / "again", 0.2, 0, 1)
+    again = read_table(tmp_path / "again")
+    pd.testing.assert_frame_equal(again[faces], table[faces])
+    assert again.loc[~faces, ["visible", "nose_x"]].isna().all(axis=None)
+    assert len(TRUTH) == 14
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [("role", "extra", "the role 'extra' is neither gallery nor probe"), ("visible", 1.5, "the visible share 1.5 is not between 0 and 1")],
+)
+def test_truth_that_there_is_not_is_refused(root: Path, column: str, value: str | float, words: str) -> None:
+    write_table(root, read_table(root).assign(**{column: value}))
+    with pytest.raises(DartblurError, match=words):
+        read_source(root)
+
+
+def test_truth_of_another_type_is_named(root: Path) -> None:
+    read_table(root).assign(visible="much").to_parquet(root / "annotations.parquet")
+    with pytest.raises(DartblurError, match=r"a column has another type than it should .*much"):
         read_table(root)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from dartblur.faces.dataset import ATTRIBUTES, IMAGES, TABLE, read_table
+from dartblur.errors import DartblurError
+from dartblur.faces.dataset import ATTRIBUTES, IMAGES, ROLES, TABLE, TRUTH, read_table
 from dartblur.faces.formats.records import Source, SourceFace, SourcePicture, safe_name
 
 LAYOUT = f"{IMAGES}/ and {TABLE}"
@@ -17,18 +18,30 @@ def detects(root: Path) -> bool:
 
 
 def read(root: Path) -> Source:
-    """Read the table; its splits are kept, its hashes are computed anew."""
+    """Read the table; its splits are kept, its hashes are computed anew.
+
+    Raises:
+        DartblurError: a role or a visible share that there is not.
+    """
     pictures = []
-    for name, rows in read_table(root).groupby("image", sort=True):
+    table = read_table(root)
+    truth = tuple(column for column in TRUTH if column in table.columns)
+    for name, rows in table.groupby("image", sort=True):
         where = f"{root / TABLE}, image {name}"
         first = rows.iloc[0]
-        faces = tuple(_face(row, where) for row in rows.to_dict("records") if not pd.isna(row["x1"]))
+        faces = tuple(_face(row, truth, where) for row in rows.to_dict("records") if not pd.isna(row["x1"]))
         path = root / IMAGES / safe_name(str(first["file"]), where)
         size = (int(first["width"]), int(first["height"]))
         pictures.append(SourcePicture(safe_name(str(name), where), path, str(first["split"]), faces, where, size=size))
-    return Source(pictures)
+    return Source(pictures, truth=truth)
 
 
-def _face(row: dict[Any, Any], where: str) -> SourceFace:
+def _face(row: dict[Any, Any], truth: tuple[str, ...], where: str) -> SourceFace:
     box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
-    return SourceFace(box, where, bool(row["ignore"]), {name: int(row[name]) for name in ATTRIBUTES})
+    known = {column: row[column] for column in truth}
+    if known.get("role", "") not in ROLES:
+        raise DartblurError(f"{where}: the role {known['role']!r} is neither gallery nor probe; correct that row or leave it empty")
+    visible = known.get("visible", 1.0)
+    if not (0 <= visible <= 1 or pd.isna(visible)):
+        raise DartblurError(f"{where}: the visible share {visible:g} is not between 0 and 1; correct that row")
+    return SourceFace(box, where, bool(row["ignore"]), {name: int(row[name]) for name in ATTRIBUTES}, known)

@@ -20,12 +20,14 @@ class SourceFace:
         where: the file and record that it comes from, for messages.
         ignore: counts neither as a hit nor as a miss.
         attributes: WIDER FACE's attributes that the source knows; see ``faces.dataset.ATTRIBUTES``.
+        truth: what else a synthetic source knows; see ``faces.dataset.TRUTH``. Landmarks are pixels of the stored raster.
     """
 
     box: tuple[float, float, float, float]
     where: str
     ignore: bool = False
     attributes: Mapping[str, int] = field(default_factory=dict)
+    truth: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,16 @@ class SourcePicture:
 
 @dataclass(frozen=True)
 class Source:
-    """A source of annotated pictures; ``notes`` counts what a reader left out on purpose (reason -> how many)."""
+    """A source of annotated pictures.
+
+    Attributes:
+        notes: counts what a reader left out on purpose (reason -> how many).
+        truth: the columns of ``faces.dataset.TRUTH`` that the source has; most have none.
+    """
 
     pictures: list[SourcePicture]
     notes: Mapping[str, int] = field(default_factory=dict)
+    truth: tuple[str, ...] = ()
 
 
 def read_text(path: Path) -> str:
