@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup lock pipeline test lint bench clean
+.PHONY: setup lock pipeline sample test lint bench clean
 
 setup: $(VENV)/.complete
 
@@ -38,6 +38,21 @@ pipeline: setup
 	@$(BIN)/python -m flows.pipeline --data '$(DATA)' --profile '$(PROFILE)'
 	@test -z "$$($(BIN)/dvc status --quiet 2>&1 || echo changed)" || { echo "dvc.lock does not say what the flow has done; look at .venv/bin/dvc status"; exit 1; }
 	@$(BIN)/dartblur report --summary
+
+# The sample people from nothing: sprites in an environment of their own (Blender, anny), scenes of them in dartblur's.
+PEOPLE := .venv-people
+SPRITES ?= data/sprites
+$(PEOPLE)/.complete: people/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Blender as a module needs Python 3.11; name one with PYTHON=..."; exit 2; }
+	@test -x $(PEOPLE)/bin/python || $(PYTHON) -m venv $(PEOPLE)
+	@echo "Installing the generator's environment into $(PEOPLE) (about 2 GB, once)"
+	@$(PEOPLE)/bin/python -m pip install --quiet --disable-pip-version-check -r people/requirements.lock
+	@touch $@
+
+sample: setup $(PEOPLE)/.complete
+	@ANNY_CACHE_DIR='$(CURDIR)/.work/anny' OMP_NUM_THREADS=1 $(PEOPLE)/bin/python -m people --out '$(SPRITES)'
+	@$(BIN)/dartblur sample .work/sample --from '$(SPRITES)' --scenes 480
+	@rm -rf data/sample && mv .work/sample data/sample && echo "data/sample is made anew; git diff says whether anything changed"
 
 test: setup lint
 	@rm -f .coverage .coverage.*
