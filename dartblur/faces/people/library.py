@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dartblur.errors import DartblurError, UsageError
+from dartblur.faces.dataset import ROLES
 from dartblur.faces.formats.records import read_text, safe_name
 from dartblur.media.files import read_json
 
@@ -22,7 +23,6 @@ MARK = "library.json"
 PEOPLE, PLACES, PROPS = "people.jsonl", "places.jsonl", "props.jsonl"
 
 KINDS = ("bust", "half", "full")
-ROLES = ("gallery", "probe")
 LIGHTS = ("top", "left-soft", "right-soft", "left-hard", "right-hard")
 REMEDY = "make the library again with `make sample`"
 
@@ -39,7 +39,7 @@ class Sprite:
         file, mask: below the library: RGBA with straight alpha; and R = coverage of the face, G = the part of it that one sees.
         sha256: of the bytes of ``file``.
         kind: ``bust`` (cut at the chest), ``half`` (cut at the hips) or ``full`` (to the shoes).
-        role: ``gallery`` or ``probe``.
+        role: ``gallery`` or ``probe``; empty where one cannot see who it is.
         sex, age, ancestry: of the identity; years.
         light: one of :data:`LIGHTS`, as seen in the image.
         yaw, pitch, roll: of the head to the camera, degrees.
@@ -194,7 +194,7 @@ class _Fields:
     def one_of(self, name: str, known: tuple[str, ...]) -> str:
         value = self.text(name)
         if value not in known:
-            raise self.fail(f"{name} {value!r} is unknown (known: {', '.join(known)})")
+            raise self.fail(f"{name} {value!r} is unknown (known: {', '.join(filter(None, known))})")
         return value
 
     def number(self, name: str, above: float = float("-inf")) -> float:

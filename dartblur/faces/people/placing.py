@@ -121,9 +121,7 @@ def _choose(fitting: Sequence[Sprite], taken: set[str], tall: float, staging: St
     return theirs[int(rng.integers(len(theirs)))]
 
 
-def _wanted_column(
-    index: int, band: tuple[float, ...], placed: Sequence[Figure], staging: Staging, rng: np.random.Generator
-) -> float | None:
+def _wanted_column(index: int, band: tuple[float, ...], placed: Sequence[Figure], staging: Staging, rng: np.random.Generator) -> float | None:
     """Where the middle of the face is wanted: a place in the row, beside or behind a nearer head, or (None) anywhere."""
     if band != _CLEAR and placed:
         other = placed[int(rng.integers(len(placed)))]

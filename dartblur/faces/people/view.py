@@ -82,6 +82,4 @@ def window(place: Place, size: tuple[int, int], zoom: float, at: float, horizon:
     scale = max(width / place.width, height / place.height) * max(zoom, 1.0)
     across, down = min(max(round(width / scale), 1), place.width), min(max(round(height / scale), 1), place.height)
     top = round(place.horizon - horizon * down / height)
-    return View(
-        place, round(at * (place.width - across)), int(np.clip(top, 0, place.height - down)), across, down, width, height, flip
-    )
+    return View(place, round(at * (place.width - across)), int(np.clip(top, 0, place.height - down)), across, down, width, height, flip)

@@ -48,6 +48,6 @@ def test_the_sheet_has_every_scene_of_a_small_set(made: Path) -> None:
 
 def test_a_tall_and_a_wide_picture_fit_into_their_cells() -> None:
     tall, wide = np.zeros((500, 100, 3), np.uint8), np.zeros((100, 500, 3), np.uint8)
-    dark = (contact_sheet([tall, wide]) < 128).all(-1)
+    dark = np.asarray((contact_sheet([tall, wide]) < 128).all(-1))
     assert dark[:CELL, :CELL].sum() == dark[:CELL, CELL : 2 * CELL].sum() == pytest.approx((CELL - 8) ** 2 / 5, rel=0.02)
     assert not dark[CELL:].any()

@@ -87,9 +87,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, count: int, problem: BaseExcepti
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
-def test_an_interrupted_run_goes_on(
-    sprites: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: BaseException
-) -> None:
+def test_an_interrupted_run_goes_on(sprites: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
     out, partial = tmp_path / "set", tmp_path / "set.partial"
     with monkeypatch.context() as patch:
         stop_after(patch, 3, problem)
@@ -116,9 +114,7 @@ def test_an_interrupted_run_goes_on(
     assert content(out) == content(made)
 
 
-def test_a_smaller_set_can_be_made_of_a_larger_unfinished_one(
-    sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_smaller_set_can_be_made_of_a_larger_unfinished_one(sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         stop_after(patch, 3, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
