@@ -51,7 +51,7 @@ $(PEOPLE)/.complete: people/requirements.lock
 
 sample: setup $(PEOPLE)/.complete
 	@ANNY_CACHE_DIR='$(CURDIR)/.work/anny' OMP_NUM_THREADS=1 $(PEOPLE)/bin/python -m people --out '$(SPRITES)'
-	@$(BIN)/dartblur sample .work/sample --from '$(SPRITES)' --scenes 480
+	@$(BIN)/dartblur sample .work/sample --from '$(SPRITES)' --scenes 495
 	@rm -rf data/sample && mv .work/sample data/sample && echo "data/sample is made anew; git diff says whether anything changed"
 
 test: setup lint

@@ -202,9 +202,10 @@ def shoes(rest: Points, posed: Points, m: Marks, wear: Outfit) -> list[Any]:
     upper, sole = plain(wear.shoes, 0.55, bumps=0.0005), plain((0.6, 0.6, 0.58) if max(wear.shoes) > 0.03 else (0.03, 0.03, 0.03), 0.7)
     vertices = parts()["body"].vertices
     made = []
+    ground = np.array([0.0, 0.0, float(posed[vertices, 2].min())])  # the eyes are put at one height, so the soles are not at 0
     for side in (-1, 1):
         foot = vertices[(rest[vertices, 2] < m.ankle + 0.012) & (rest[vertices, 0] * side > 0) & (np.abs(rest[vertices, 0]) < m.wrist[0])][::2]
-        points = posed[foot]
+        points = posed[foot] - ground
         middle = points.mean(0)
         for low, high, grow, material in ((0.012, 9.0, 1.05, upper), (-1.0, 0.022, 1.1, sole)):
             part = points[(points[:, 2] >= low * m.size) & (points[:, 2] <= high * m.size)]
@@ -212,7 +213,7 @@ def shoes(rest: Points, posed: Points, m: Marks, wear: Outfit) -> list[Any]:
             if material is sole:
                 swollen = np.concatenate([swollen * [1, 1, 0], swollen * [1, 1, 0] + [0, 0, 0.02 * m.size]])
             form = bmesh.new()
-            for point in swollen:
+            for point in swollen + ground:
                 form.verts.new(point)
             bmesh.ops.convex_hull(form, input=form.verts[:])
             bmesh.ops.delete(form, geom=[vertex for vertex in form.verts if not vertex.link_faces], context="VERTS")

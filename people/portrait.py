@@ -30,7 +30,7 @@ STRANDS = {"bust": 1, "half": 2, "full": 5}
 CUT = {"bust": 0.33, "half": 0.86, "full": 9.0}
 """Kind -> how far below the eyes an adult's sprite ends, metres."""
 MARGIN = 5  # pixels
-TURNED = 45  # degrees; faces turned farther, and those behind sunglasses, are neither gallery nor probe: they do not show who it is
+TURNED = 35  # degrees; faces turned farther, and those behind sunglasses, are neither gallery nor probe: they do not show who it is
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _scene(data: FaceDataset, picture: Picture, rows: pd.DataFrame) -> Scene:
     return Scene(data.read(picture), rows[["x1", "y1", "x2", "y2"]].to_numpy(np.float64), rows["clear"].to_numpy(np.bool_))
 
 
-def sample_part(root: Path, pictures: int, share_val: float = 0.25) -> Path:
+def sample_part(root: Path, pictures: int, share_val: float = 0.5) -> Path:
     """Copy the first ``pictures`` of data/sample as a canonical data set of its own, ``share_val`` of them from val. Returns ``root``."""
     table = read_table(SAMPLE)
     val = max(1, round(pictures * share_val))

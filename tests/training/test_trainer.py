@@ -19,7 +19,7 @@ from dartblur.stages import ingest
 from dartblur.stages.paths import CANONICAL
 from dartblur.training.checkpoint import fingerprint, load_training, save_training
 from dartblur.training.trainer import Batch, Trainer
-from tests.makedata import make_wider
+from tests.sampledata import sample_part
 from tests.settings import settings
 
 WEIGHTS = ObjectiveWeights(review=1.0, process=1.0, posthoc=1.0, cycle=1.0)
@@ -37,7 +37,7 @@ def small(**train: object) -> Params:
 @pytest.fixture
 def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FaceDataset]:
     monkeypatch.chdir(tmp_path)
-    make_wider(tmp_path / "source", 12)
+    sample_part(tmp_path / "source", 12)
     ingest.run(settings(data={"source": "source"}))
     clean = FaceDataset(CANONICAL)
     anonymize_dataset(clean, tmp_path / "blurred", Gaussian(1.0), 1)

@@ -39,7 +39,7 @@ sample` makes all of it from nothing.
 ## What is recorded
 
 `annotations.parquet`, one row a face, in the project's canonical format: the box, WIDER FACE's attributes, and the renderer's truth: `identity`,
-`role` (`gallery` or `probe`, empty for heads turned by more than 45 degrees and behind sunglasses; no render serves as both), `visible` (share of
+`role` (`gallery` or `probe`, empty for heads turned by more than 35 degrees and behind sunglasses; no render serves as both), `visible` (share of
 the face that one sees), `sprite`, five landmarks. Faces with less than 0.3 visible are `ignore`: they count neither as hits nor as misses, and are
 anonymised all the same. The splits share no picture, no person and no place.
 

@@ -153,10 +153,12 @@ def _stand(sprite: Sprite, metre: float, staging: Staging, column: float | None,
     low, high = view.columns(depth) if depth >= view.place.near else (-float(width), float(view.width + width))
     beyond = 0.6 * (x2 - x1) if edge else 0.0
     low, high = max(low, width / 2 - x1 - beyond), min(high, view.width - x2 + width / 2 + beyond)
+    if low > high:  # the floor is narrower than the person
+        return None
     if edge and column is None:
         column = float(rng.choice([0, view.width]))
     middle = rng.uniform(low, high) if column is None else column - (x1 + x2) / 2 + width / 2
-    if low > high or not low <= middle <= high:
+    if not low <= middle <= high:
         return None
     return Figure(sprite, Rect(round(middle - width / 2), top, width, height), depth)
 

@@ -54,10 +54,10 @@ class Kind:
 
 
 KINDS = {
-    "portrait": Kind(0.24, (1, 2), (80, 220), (1.3, 2.3), (0.34, 0.5), (-0.1, 0.5), (2.5, 11), ("bust", "half")),
-    "group": Kind(0.26, (3, 6), (34, 105), (1.15, 2.0), (0.3, 0.48), (-0.1, 0.45), (0.8, 5), ("half", "bust")),
-    "walk": Kind(0.26, (2, 8), (12, 44), (1.0, 1.9), (0.28, 0.48), (0.0, 0.0), (0, 0.7), ("full",)),
-    "crowd": Kind(0.24, (8, 12), (12, 44), (1.0, 1.7), (0.25, 0.45), (-0.1, 0.25), (0, 1.6), ("full", "half")),
+    "portrait": Kind(0.4, (1, 2), (80, 220), (1.3, 2.3), (0.34, 0.5), (-0.1, 0.5), (2.5, 11), ("bust", "half")),
+    "group": Kind(0.22, (3, 6), (30, 105), (1.15, 2.0), (0.3, 0.48), (-0.1, 0.45), (0.8, 5), ("half", "bust")),
+    "walk": Kind(0.18, (2, 8), (12, 44), (1.0, 1.9), (0.28, 0.48), (0.0, 0.0), (0, 0.7), ("full",)),
+    "crowd": Kind(0.2, (8, 12), (12, 44), (1.0, 1.7), (0.25, 0.45), (-0.1, 0.25), (0, 1.6), ("full", "half")),
 }
 
 
@@ -122,7 +122,7 @@ def _draw_staging(cast: Cast, name: str, size: tuple[int, int], rng: np.random.G
     place = cast.places[int(rng.integers(len(cast.places)))]
     count = int(rng.integers(kind.people[0], kind.people[1] + 1))
     if name == "portrait":
-        count = 1 if rng.random() < 0.7 else 2
+        count = 1 if rng.random() < 0.5 else 2
     zoom, at, flip = _log_uniform(kind.zoom, rng), float(rng.random()), bool(rng.random() < 0.5)
     rows = 2 if name == "group" and count >= 4 and rng.random() < 0.6 else 1
     serving = [sprite for sprite in cast.people if sprite.kind in kind.sprites]
