@@ -74,6 +74,12 @@ def test_all_kinds_of_scenes_and_sizes_of_faces_occur(lit: Library) -> None:
     assert {scene.view.flip for scene in scenes} == {False} and len({scene.view.place.id for scene in scenes}) == 2
 
 
+@given(seeds)
+def test_nobody_stands_where_the_floor_is_narrower_than_a_person(cast: Cast, seed: int) -> None:
+    aisles = tuple(replace(place, left=(505.0, 511.0), right=(519.0, 513.0)) for place in cast.places)
+    check(plan_scene(replace(cast, places=aisles), np.random.default_rng(seed)))
+
+
 def test_a_cast_that_fits_nowhere_is_one_sentence(cast: Cast) -> None:
     dark = Cast(tuple(replace(sprite, light="left-hard") for sprite in cast.people), cast.places, cast.props)
     with pytest.raises(DartblurError, match="nobody in it fits the light and the depths of its places"):
