@@ -12,7 +12,7 @@ from dartblur.errors import DartblurError
 from dartblur.faces.dataset import FaceDataset
 from dartblur.stages import ingest
 from dartblur.stages.paths import CANONICAL
-from tests.sampledata import sample_part
+from tests.makedata import make_wider
 from tests.settings import settings
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ VIEW = settings(view={"size": 64, "face_min": 20, "face_max": 40}).view
 @pytest.fixture
 def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Views:
     monkeypatch.chdir(tmp_path)
-    sample_part(tmp_path / "source", 16)
+    make_wider(tmp_path / "source", 16)
     ingest.run(settings(data={"source": "source"}))
     return Views([FaceDataset(CANONICAL)], "train", VIEW)
 

@@ -15,7 +15,7 @@ from dartblur.media.windows import Window
 from dartblur.params import ViewParams
 from dartblur.stages import ingest
 from dartblur.stages.paths import CANONICAL
-from tests.sampledata import sample_part
+from tests.makedata import make_wider
 from tests.settings import settings
 
 VIEW = settings().view.model_copy(update={"size": 64, "face_min": 20, "face_max": 40})
@@ -65,7 +65,7 @@ def test_faces_that_do_not_count() -> None:
 @pytest.fixture
 def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FaceDataset]:
     monkeypatch.chdir(tmp_path)
-    sample_part(tmp_path / "source", 12)
+    make_wider(tmp_path / "source", 12)
     ingest.run(settings(data={"source": "source"}))
     clean = FaceDataset(CANONICAL)
     anonymize_dataset(clean, tmp_path / "blurred", Gaussian(1.0), 1)
