@@ -78,7 +78,7 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"error: {error.filename or out}: {error.strerror or error}; what is finished is kept, run it again to go on\n")
         return 1
-    except ValueError as error:
+    except OtherSeedError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -87,11 +87,15 @@ def main() -> int:
     return 0
 
 
+class OtherSeedError(Exception):
+    """The folder holds sprites of another seed."""
+
+
 def _check_seed(out: Path, seed: int) -> None:
     """One folder holds sprites of one seed only."""
     note = out / "seed"
     if note.is_file() and int(note.read_text()) != seed:
-        raise ValueError(f"{out}: holds sprites of seed {note.read_text().strip()}; give another --out or remove it")
+        raise OtherSeedError(f"{out}: holds sprites of seed {note.read_text().strip()}; give another --out or remove it")
     out.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{seed}\n")
 

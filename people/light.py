@@ -1,6 +1,7 @@
 """Five light rigs around a person at the origin who faces -y (camera at -y, z up, metres); left is the image's left, -x.
 
-    from people.light import RIGS, light_person
+    from people.light import light_person
+    from people.shots import RIGS
     light_person(bpy.context.scene, "left-soft", np.random.default_rng(0))
 
 Neutral white. A matt sphere of albedo 0.35 at head height has a mean of about 0.35 in linear light on its lit front: mid skin lies near sRGB 160.
@@ -15,7 +16,8 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-RIGS = ("top", "left-soft", "right-soft", "left-hard", "right-hard")
+from people.shots import RIGS
+
 AIM = Vector((0.0, 0.0, 1.55))  # the light is aimed at, and measured on, the face
 
 

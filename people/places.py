@@ -1,4 +1,4 @@
-"""Render the backgrounds: python -m people.places --out data/sprites --seed 0 [--only 3,4] [--quick]
+"""Render the backgrounds, one by one; ``python -m people`` runs it.
 
 A place is drawn from (seed, index), rendered without people and noted in <out>/places/<id>.json; finished ones are skipped. The light of a place is
 measured with a grey ball where people stand, relative to the neutral rig of the same name, so that a compositor can match a person to it.
@@ -6,11 +6,7 @@ measured with a grey ball where people stand, relative to the neutral rig of the
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,9 @@ from mathutils import Matrix
 from people import halls, interiors, outdoors
 from people.blender import Stage, add_camera, empty_scene, render_array, render_png
 from people.interiors import Walk
-from people.light import RIGS, light_person
+from people.light import light_person
+from people.records import file_hash, write_record
+from people.shots import RIGS
 from people.surfaces import Surface
 
 SIZE = (1024, 704)
@@ -104,11 +102,11 @@ def columns(walk: Walk, depth: float, focal: float) -> tuple[float, float]:
     return round(left, 1), round(right, 1)
 
 
-def build(seed: int, index: int, quick: bool = False) -> tuple[Any, dict[str, Any], Walk]:
+def build(seed: int, index: int) -> tuple[Any, dict[str, Any], Walk]:
     """Build a place; returns its scene, the part of its record that the camera gives, and the floor people may stand on."""
     name, kind, rig = listing()[index]
     rng = np.random.default_rng([seed, index])
-    scene = empty_scene(*SIZE, samples=6 if quick else SAMPLES, seed=seed)
+    scene = empty_scene(*SIZE, samples=SAMPLES, seed=seed)
     focal = SIZE[0] / 2 / np.tan(np.radians(rng.uniform(48, 66)) / 2)
     height, horizon = round(float(rng.uniform(1.35, 1.68)), 3), round(float(rng.uniform(0.37, 0.5) * SIZE[1]), 1)
     walk = BUILDERS[kind][0](Stage(scene, rng, Matrix()), rig)
@@ -120,45 +118,17 @@ def build(seed: int, index: int, quick: bool = False) -> tuple[Any, dict[str, An
     return scene, record, walk
 
 
-def render(out: Path, seed: int, index: int, neutral: dict[str, float], *, quick: bool = False) -> dict[str, Any]:
+def render(out: Path, seed: int, index: int, neutral: dict[str, float]) -> dict[str, Any]:
     """Render a place unless it is finished; returns its record."""
     name, _, rig = listing()[index]
     note, file = out / "places" / f"{name}.json", out / "places" / f"{name}.png"
     if note.exists() and file.exists():
         return dict(json.loads(note.read_text()))
-    start = time.perf_counter()
     if rig not in neutral:
         neutral[rig] = neutral_light(rig)
-    scene, record, walk = build(seed, index, quick)
-    built = time.perf_counter()
+    scene, record, walk = build(seed, index)
     tint, exposure = expose(scene, walk, neutral[rig])
-    if quick:
-        scene.render.resolution_percentage = 36
     render_png(scene, file)
-    record |= {"tint": tint, "exposure": exposure, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-    note.write_text(json.dumps(record) + "\n")
-    sys.stdout.write(
-        f"{name} {rig}: built {built - start:.1f} s, all {time.perf_counter() - start:.1f} s, {len(scene.objects)} objects, {tint} {exposure}\n"
-    )
-    sys.stdout.flush()
+    record |= {"tint": tint, "exposure": exposure, "sha256": file_hash(file)}
+    write_record(note, record)
     return record
-
-
-def main() -> None:
-    """Render the places and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("data/sprites"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="indices, divided by commas; no table is written then")
-    parser.add_argument("--quick", action="store_true", help="half size, few samples, to look at")
-    args = parser.parse_args()
-    (args.out / "places").mkdir(parents=True, exist_ok=True)
-    chosen = [int(i) for i in args.only.split(",")] if args.only else list(range(len(listing())))
-    neutral: dict[str, float] = {}
-    records = [render(args.out.resolve(), args.seed, i, neutral, quick=args.quick) for i in chosen]
-    if not args.only:
-        (args.out / "places.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,13 @@
-"""Render the occluders: python -m people.props --out data/sprites --seed 0 [--only 3,4] [--quick]
+"""Render the occluders, one by one; ``python -m people`` runs it.
 
 A prop is drawn from (seed, 1000 + index), lit by the rigs for people and rendered without perspective on a transparent film; finished ones are
-skipped. The frame of a prop: its grip (what is laid on the face) at the origin, z up, seen from -y. ANNY_CACHE_DIR saves a minute for the hands.
+skipped. The frame of a prop: its grip (what is laid on the face) at the origin, z up, seen from -y.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +18,9 @@ import numpy as np
 
 from people import forms
 from people.blender import Stage, empty_scene, render_png
-from people.light import RIGS, light_person
+from people.light import light_person
+from people.records import file_hash, write_record
+from people.shots import RIGS
 
 SAMPLES = 24
 HEIGHT = 1.55  # where the light is aimed
@@ -78,32 +77,29 @@ def add_eye(scene: Any, prop: Prop) -> None:
     scene.camera = eye
 
 
-def render(out: Path, seed: int, index: int, *, quick: bool = False) -> dict[str, Any]:
+def render(out: Path, seed: int, index: int) -> dict[str, Any]:
     """Render a prop unless it is finished; returns its record. Raises RuntimeError when its support does not leave the sprite where it should."""
     prop, name, rig = PROPS[index], names()[index], RIGS[index % len(RIGS)]
     note, file = out / "props" / f"{name}.json", out / "props" / f"{name}.png"
     if note.exists() and file.exists():
         return dict(json.loads(note.read_text()))
-    start, rng = time.perf_counter(), np.random.default_rng([seed, 1000 + index])
-    longest = prop.longest // 2 if quick else prop.longest
-    metre = longest / max(prop.size)
+    rng = np.random.default_rng([seed, 1000 + index])
+    metre = prop.longest / max(prop.size)
     width, height = (round(side * metre) for side in prop.size)
-    scene = empty_scene(width, height, samples=6 if quick else SAMPLES, seed=seed, transparent=True)
+    scene = empty_scene(width, height, samples=SAMPLES, seed=seed, transparent=True)
     prop.build(Stage(scene, rng).moved(0, 0, HEIGHT))
     light_person(scene, rig, rng)
     add_eye(scene, prop)
     render_png(scene, file)
     check_support(file, prop.leaves)
-    record = {"id": name, "file": f"props/{name}.png", "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "kind": prop.kind, "light": rig}
+    record = {"id": name, "file": f"props/{name}.png", "sha256": file_hash(file), "kind": prop.kind, "light": rig}
     record |= {
         "size": [width, height],
         "metre": round(metre, 3),
         "grip": [round(prop.grip[0] * width, 1), round(prop.grip[1] * height, 1)],
         "from": prop.leaves,
     }
-    note.write_text(json.dumps(record) + "\n")
-    sys.stdout.write(f"{name} {rig}: {time.perf_counter() - start:.1f} s\n")
-    sys.stdout.flush()
+    write_record(note, record)
     return record
 
 
@@ -118,22 +114,3 @@ def check_support(file: Path, leaves: str) -> None:
     cut = [name for name, border in borders.items() if name != leaves and border.max() > 0.5]
     if cut:
         sys.stdout.write(f"{file.name}: cut at {', '.join(cut)}\n")
-
-
-def main() -> None:
-    """Render the props and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("data/sprites"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="indices, divided by commas; no table is written then")
-    parser.add_argument("--quick", action="store_true", help="half size, few samples, to look at")
-    args = parser.parse_args()
-    (args.out / "props").mkdir(parents=True, exist_ok=True)
-    chosen = [int(i) for i in args.only.split(",")] if args.only else list(range(len(PROPS)))
-    records = [render(args.out.resolve(), args.seed, i, quick=args.quick) for i in chosen]
-    if not args.only:
-        (args.out / "props.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-
-
-if __name__ == "__main__":
-    main()
