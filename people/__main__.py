@@ -6,53 +6,14 @@ Every person, place and prop is one job; finished ones are kept, so an interrupt
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
-from functools import lru_cache
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
+from people.jobs import body, jobs, render
 from people.records import finish, write_table
-
-Job = tuple[str, int, int, Path]
-"""What (people, places, props), which, seed, the library's folder."""
-
-
-_neutral: dict[str, float] = {}  # light of each rig on a grey ball, measured once a process
-
-
-@lru_cache(maxsize=1)
-def _body() -> Any:
-    from people.body import Body
-
-    return Body()
-
-
-def run(job: Job) -> str:
-    """Render one job in a worker process. Returns its name."""
-    what, index, seed, out = job
-    if what == "people":
-        from people.portrait import render_person
-
-        return render_person(_body(), out, seed, index)
-    (out / what).mkdir(parents=True, exist_ok=True)
-    if what == "places":
-        from people import places
-
-        return str(places.render(out, seed, index, _neutral)["id"])
-    from people import props
-
-    return str(props.render(out, seed, index)["id"])
-
-
-def jobs(out: Path, seed: int, identities: int) -> list[Job]:
-    """All jobs, the long ones first, so that no worker is left alone with one at the end."""
-    from people import places, props
-
-    counts = {"people": identities, "places": len(places.listing()), "props": len(props.names())}
-    return [(what, index, seed, out) for what, count in counts.items() for index in range(count)]
 
 
 def main() -> int:
@@ -68,15 +29,17 @@ def main() -> int:
         _check_seed(out, options.seed)
         todo = jobs(out, options.seed, options.identities)
         if options.workers > 1:
-            _body()  # fills the model's cache once, before several workers would
-        with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-            for _ in tqdm(pool.imap_unordered(run, todo, chunksize=1), total=len(todo), desc="sprite library", unit="job", mininterval=2):
-                pass
+            body()  # fills the model's cache once, before several workers would
+        for _ in tqdm(render(todo, options.workers), total=len(todo), desc="sprite library", unit="job", mininterval=2):
+            pass
         for table in ("people", "places", "props"):
             write_table(out, table)
         finish(out, options.seed, options.identities)
     except OSError as error:
         sys.stderr.write(f"error: {error.filename or out}: {error.strerror or error}; what is finished is kept, run it again to go on\n")
+        return 1
+    except BrokenProcessPool:
+        sys.stderr.write("error: a rendering process was killed (out of memory?); what is finished is kept, run it again with fewer --workers\n")
         return 1
     except OtherSeedError as error:
         sys.stderr.write(f"error: {error}\n")
