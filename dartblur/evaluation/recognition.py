@@ -33,22 +33,29 @@ class Recogniser:
         self._align = self._dlib.shape_predictor(points)
         self._network = self._dlib.face_recognition_model_v1(network)
 
-    def embed(self, image: Image, boxes: Boxes) -> Floats:
+    def embed(self, image: Image, boxes: Boxes, aligned_on: Image | None = None) -> Floats:
         """The faces of ``image`` (uint8, H x W x 3, RGB) in ``boxes`` (N x 4, absolute pixels): N x 128 float64.
 
+        Args:
+            aligned_on: picture of the same size on which eyes and nose are looked for; ``image`` itself if None. The clean picture of an
+                anonymised one makes an attacker who knows the alignment, so that no figure rests on a predictor that the blur throws off.
+
         Raises:
-            DartblurError: a box is not finite or is empty.
+            DartblurError: a box is not finite or is empty, or the two pictures differ in size.
         """
         boxes = as_boxes(boxes)
         if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
             raise DartblurError("a face box is not finite or is empty; correct it, nothing was embedded")
         if not len(boxes):
             return np.zeros((0, DIMENSIONS))
+        if aligned_on is not None and aligned_on.shape != image.shape:
+            raise DartblurError(f"a picture of shape {image.shape} cannot be aligned on one of shape {aligned_on.shape}; take its own clean picture")
         pixels = np.ascontiguousarray(image)
+        known = pixels if aligned_on is None else np.ascontiguousarray(aligned_on)
         faces = self._dlib.full_object_detections()
         for x1, y1, x2, y2 in np.rint(boxes).astype(int).tolist():
             # dlib counts the last column and row in. The predictor finds eyes and nose from any box about a face, square or not.
-            faces.append(self._align(pixels, self._dlib.rectangle(x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))))
+            faces.append(self._align(known, self._dlib.rectangle(x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))))
         return np.array(self._network.compute_face_descriptor(pixels, faces), np.float64)
 
 
