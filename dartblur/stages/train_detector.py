@@ -2,6 +2,7 @@
 
 from dartblur.compute import configure, pick_device
 from dartblur.detector.checkpoint import save_detector
+from dartblur.detector.families import RETINAFACE
 from dartblur.detector.training import ready_detector, train_detector
 from dartblur.detector.views import Views
 from dartblur.faces.dataset import FaceDataset
@@ -19,7 +20,13 @@ def run(params: Params) -> None:
         views = Views([FaceDataset(CANONICAL)], "train", params.view)
         with progress_bar("train-detector: steps", params.detector.steps) as show:
             detector = train_detector(
-                views, params.detector, params.seed, pick_device(params.compute.device), WORK, lambda step, loss: show(step, f"loss {loss:.3f}")
+                RETINAFACE,
+                views,
+                params.detector,
+                params.seed,
+                pick_device(params.compute.device),
+                WORK,
+                lambda step, loss: show(step, f"loss {loss:.3f}"),
             )
     with atomic_path(DETECTOR) as folder:
         save_detector(folder, detector, params.detector, {"init": params.detector.init, "seed": params.seed})

@@ -6,6 +6,7 @@ import torch
 from dartblur.detector import training
 from dartblur.detector.checkpoint import DETECTOR_FILE, load_detector, save_detector
 from dartblur.detector.detect import detect
+from dartblur.detector.families import RETINAFACE
 from dartblur.detector.training import new_detector, ready_detector, train_detector, weight_groups
 from dartblur.detector.views import Views
 from dartblur.errors import DartblurError
@@ -34,7 +35,7 @@ def states_equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 def test_learns_drawn_faces(views: Views, tmp_path: Path) -> None:
     losses: list[float] = []
-    model = train_detector(views, PARAMS, 0, CPU, tmp_path / "work", lambda step, loss: losses.append(loss))
+    model = train_detector(RETINAFACE, views, PARAMS, 0, CPU, tmp_path / "work", lambda step, loss: losses.append(loss))
     assert len(losses) == PARAMS.steps
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     assert not model.training
@@ -46,32 +47,32 @@ def test_learns_drawn_faces(views: Views, tmp_path: Path) -> None:
 def test_same_seed_same_weights_and_resuming_changes_nothing(views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_STEPS", 3)
     params = PARAMS.model_copy(update={"steps": 8})
-    whole = train_detector(views, params, 0, CPU, tmp_path / "a")
+    whole = train_detector(RETINAFACE, views, params, 0, CPU, tmp_path / "a")
 
     def stop(step: int, loss: float) -> None:
         if step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_detector(views, params, 0, CPU, tmp_path / "b", stop)
+        train_detector(RETINAFACE, views, params, 0, CPU, tmp_path / "b", stop)
     steps: list[int] = []
-    resumed = train_detector(views, params, 0, CPU, tmp_path / "b", lambda step, loss: steps.append(step))
+    resumed = train_detector(RETINAFACE, views, params, 0, CPU, tmp_path / "b", lambda step, loss: steps.append(step))
     assert steps[0] == 4
     assert states_equal(whole, resumed)
     assert not list((tmp_path / "b").iterdir())
-    assert not states_equal(whole, train_detector(views, params, 1, CPU, tmp_path / "c"))
+    assert not states_equal(whole, train_detector(RETINAFACE, views, params, 1, CPU, tmp_path / "c"))
 
 
 def test_a_loss_that_is_not_finite_stops_loudly(views: Views, tmp_path: Path) -> None:
     params = PARAMS.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(DartblurError, match=r"loss is (nan|inf) at step \d+ of 60; lower detector\.learning_rate"):
-        train_detector(views, params, 0, CPU, tmp_path / "work")
+        train_detector(RETINAFACE, views, params, 0, CPU, tmp_path / "work")
 
 
 def test_an_empty_split_is_one_sentence(views: Views, tmp_path: Path) -> None:
     views.pictures = []
     with pytest.raises(DartblurError, match="no picture with a counted face"):
-        train_detector(views, PARAMS, 0, CPU, tmp_path / "work")
+        train_detector(RETINAFACE, views, PARAMS, 0, CPU, tmp_path / "work")
 
 
 def test_heads_come_from_the_seed_and_fresh_detectors_never_from_a_face_detector() -> None:

@@ -95,8 +95,8 @@ def test_copies_differ_inside_the_mask_alone(copies: list[FaceDataset]) -> None:
 def test_every_picture_is_seen_in_a_pass(copies: list[FaceDataset]) -> None:
     views = Views(copies, "train", VIEW)
     seen: set[str] = set()
-    original = views._read
-    views._read = lambda copy, name: (seen.add(name), original(copy, name))[1]  # type: ignore[method-assign, func-returns-value]
+    original = views.read
+    views.read = lambda copy, name: (seen.add(name), original(copy, name))[1]  # type: ignore[method-assign, func-returns-value]
     for step in range(3):
         views.batch(0, step, 2)
     assert seen == {p.name for p in copies[0].pictures("train")}
