@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -131,6 +131,18 @@ def train_detector() -> None:
 
 
 @app.command()
+def pretrain() -> None:
+    """Train the U-Net that trainings start from, on the sample people (hours; goes on where an interrupted run stopped).
+
+    Example: dartblur pretrain
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import pretrain as stage
+
+    stage.run(load_params())
+
+
+@app.command()
 def train() -> None:
     """Train DartBlur's U-Net (models/dartblur); goes on where an interrupted training stopped.
 
@@ -158,6 +170,7 @@ def arm(name: Annotated[str, typer.Argument(help="clean, block, pixelate, gaussi
 def downstream(
     arm: Annotated[str, typer.Argument(help="the arm to train on")],
     seed: Annotated[int, typer.Argument(help="seed of the fresh detector", min=0)],
+    detector: Annotated[str, typer.Option(help="its family: retinaface, or one that evaluate.transfer names")] = "retinaface",
 ) -> None:
     """Train a fresh detector on one arm and test it on clean pictures.
 
@@ -166,7 +179,33 @@ def downstream(
     from dartblur.params import load_params
     from dartblur.stages import downstream as stage
 
-    stage.run(load_params(), arm, seed)
+    stage.run(load_params(), arm, seed, detector)
+
+
+@app.command()
+def privacy(
+    folder: Annotated[Path | None, typer.Argument(help="faces whose people are known; without it, the stage of the pipeline")] = None,
+    strengths: Annotated[str, typer.Option(help="of the Gaussian blur, with commas between; 1 is an ordinary blur")] = "1",
+    model: Annotated[list[Path] | None, typer.Option(help="U-Net to attack, may repeat (default: that of models/dartblur, if there)")] = None,
+    max_people: Annotated[int | None, typer.Option(help="at most so many people of the folder", min=2)] = None,
+    own_alignment: Annotated[bool, typer.Option("--own-alignment", help="the attacker must find eyes and nose in the anonymised picture")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Who is still recognised: in the arms (reports/privacy.json), or on a folder images/<person>/<picture>.
+
+    Example: dartblur privacy faces/known --strengths 1,2,3
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import paths
+    from dartblur.stages import privacy as stage
+
+    params = load_params()
+    if folder is None:
+        stage.run(params)
+        return
+    models = model if model is not None else [path for path in (paths.MODEL,) if path.is_file()]
+    alignment: Literal["clean", "hidden"] = "hidden" if own_alignment else "clean"
+    stage.show(stage.measure(params, folder, stage.parse_strengths(strengths), models, max_people, alignment), as_json)
 
 
 @app.command()

@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Arm = Literal["clean", "block", "pixelate", "gaussian", "dartblur"]
+TransferFamily = Literal["centernet"]
 
 
 class _Section(BaseModel):
@@ -33,6 +34,8 @@ class ComputeParams(_Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     threads: Count
     train_threads: Count
+    processes: Count
+    precision: Literal["auto", "fp32", "bf16"]
     workers: Count
 
 
@@ -96,6 +99,15 @@ class DetectorParams(_Section):
 class UNetParams(_Section):
     width: Annotated[int, Field(ge=4, multiple_of=4)]
     depth: Annotated[int, Field(ge=3, le=6)]
+    face_min: Annotated[int, Field(ge=8)]
+    face_max: Annotated[int, Field(ge=8, le=1024)]
+    init: Literal["people", "scratch"]
+
+    @model_validator(mode="after")
+    def _range(self) -> "UNetParams":
+        if self.face_min > self.face_max:
+            raise ValueError("face_min <= face_max must hold")
+        return self
 
 
 class ObjectiveWeights(_Section):
@@ -111,6 +123,28 @@ class ObjectiveWeights(_Section):
         return self
 
 
+class AdditionWeights(_Section):
+    restore: NotNegative
+    features: NotNegative
+    realism: NotNegative
+
+
+class WarmParams(_Section):
+    steps: Annotated[int, Field(ge=0)]
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+
+
+class PoolParams(_Section):
+    size: Count
+    restart: Annotated[int, Field(ge=0)]
+
+
+class ProbeParams(_Section):
+    rounds: Annotated[int, Field(ge=0)]
+    steps: Count
+
+
 class InnerParams(_Section):
     optimizer: Literal["adam", "sgd"]
     learning_rate: Positive
@@ -121,6 +155,10 @@ class InnerParams(_Section):
 
 class TrainParams(_Section):
     weights: ObjectiveWeights
+    additions: AdditionWeights
+    warm: WarmParams
+    pool: PoolParams
+    probe: ProbeParams
     budget: Annotated[float, Field(ge=0, le=255)]
     pseudo_label_score: Annotated[float, Field(gt=0, lt=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
@@ -131,14 +169,29 @@ class TrainParams(_Section):
     epoch_steps: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=2)]
     unet_learning_rate: Positive
+    discriminator_learning_rate: Positive
+    discriminator_width: Annotated[int, Field(ge=4)]
     detector_learning_rate: Positive
     decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Positive
+
+    @model_validator(mode="after")
+    def _warm_has_a_loss(self) -> "TrainParams":
+        added = self.additions
+        if self.warm.steps and not (self.weights.review or added.restore or added.features or added.realism):
+            raise ValueError("the warm start has no loss: weights.review or an addition must be above 0, or warm.steps 0")
+        return self
+
+
+class PretrainParams(_Section):
+    steps: Count
+    strengths: Annotated[list[Annotated[float, Field(ge=0.1, le=20)]], Field(min_length=1)]
 
 
 class EvaluateParams(_Section):
     arms: Annotated[list[Arm], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    transfer: list[TransferFamily]
     test_views: Count
     easy_height: Positive
     medium_height: Positive
@@ -152,11 +205,20 @@ class EvaluateParams(_Section):
         for needed in ("clean", "gaussian", "dartblur"):
             if needed not in self.arms:
                 raise ValueError(f"arms must contain {needed}: gap and suppression are measured against it")
-        if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("arms and seeds must not repeat")
+        if any(len(set(items)) != len(items) for items in (self.arms, self.seeds, self.transfer)):
+            raise ValueError("arms and seeds must not repeat, nor families in transfer")
         if not self.easy_height >= self.medium_height >= self.hard_height:
             raise ValueError("easy_height >= medium_height >= hard_height must hold")
         return self
+
+
+class PrivacyParams(_Section):
+    identities: Annotated[str, Field(min_length=1)]
+    min_height: NotNegative
+    max_faces: Annotated[int, Field(ge=0)]
+    pairs: Count
+    bootstrap: Annotated[int, Field(ge=100)]
+    tolerance: Share
 
 
 class Floor(_Section):
@@ -195,7 +257,9 @@ class Params(_Section):
     detector: DetectorParams
     unet: UNetParams
     train: TrainParams
+    pretrain: PretrainParams
     evaluate: EvaluateParams
+    privacy: PrivacyParams
     gate: GateParams
     registry: RegistryParams
 

@@ -30,7 +30,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("train-detector",),  # alone: uses compute.train_threads cores
     ("train",),  # alone, likewise
     ("anonymize",),
-    ("downstream",),  # every arm and seed by itself
+    ("privacy",),  # alone: uses compute.workers processes
+    ("downstream", "transfer"),  # every arm and seed by itself
     ("evaluate",),
     ("register",),
     ("report",),

@@ -1,6 +1,8 @@
 """The repository's params.yaml with some keys changed, for tests of stages."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ def delivered() -> Any:
     data = read_yaml(ROOT / "params.yaml")
     data["profile"], data["data"]["source"] = "sample", "data/sample"
     for key, value in read_profile("sample", ROOT / "profiles").items():
-        section, name = key.split(".")
-        data[section][name] = value
+        *sections, last = key.split(".")
+        reduce(getitem, sections, data)[last] = value
     return data
 
 

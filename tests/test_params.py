@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 from datetime import date
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +114,23 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("detector.learning_rate", float("inf"), "detector.learning_rate: "),
         ("detector.learning_rate", float("nan"), "detector.learning_rate: "),
         ("detector.score_floor", float("nan"), "detector.score_floor: "),
+        ("compute.precision", "fp16", "compute.precision: "),
+        ("compute.processes", 0, "compute.processes: "),
         ("unet.depth", 2, "unet.depth: "),
+        ("unet.face_min", 7, "unet.face_min: "),
+        ("unet.face_max", 1025, "unet.face_max: "),
+        ("unet.face_min", 65, "unet: face_min <= face_max must hold"),
+        ("unet.init", "wider", "unet.init: "),
         ("train.weights", dict.fromkeys(("review", "process", "posthoc", "cycle"), 0.0), "train.weights: at least one objective"),
+        ("train.additions.restore", -0.1, "train.additions.restore: "),
+        ("train.additions.realism", float("inf"), "train.additions.realism: "),
+        ("train.warm.steps", -1, "train.warm.steps: "),
+        ("train.warm.batch", 1, "train.warm.batch: "),
+        ("train.warm.learning_rate", 0.0, "train.warm.learning_rate: "),
+        ("train.pool.size", 0, "train.pool.size: "),
+        ("train.pool.restart", -1, "train.pool.restart: "),
+        ("train.discriminator_width", 3, "train.discriminator_width: "),
+        ("train.discriminator_learning_rate", 0.0, "train.discriminator_learning_rate: "),
         ("train.pseudo_label_score", 0.0, "train.pseudo_label_score: "),
         ("train.inner.optimizer", "rmsprop", "train.inner.optimizer: "),
         ("train.decay", 0, "train.decay: "),
@@ -123,6 +140,8 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("evaluate.seeds", [], "evaluate.seeds: "),
         ("evaluate.seeds", [0, -1], "evaluate.seeds.1: "),
         ("evaluate.seeds", [0, 0], "evaluate: arms and seeds must not repeat"),
+        ("evaluate.transfer", ["retinaface"], "evaluate.transfer.0: "),  # every figure is RetinaFace's already
+        ("evaluate.transfer", ["centernet", "centernet"], "evaluate: arms and seeds must not repeat, nor families in transfer"),
         ("evaluate.medium_height", 60, "evaluate: easy_height >= medium_height"),
         ("gate.floors", [], "gate.floors: "),
         ("gate.floors.0.max", 1.0, "gate.floors.0: exactly one of min and max"),
@@ -133,6 +152,13 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
 )
 def test_an_impossible_value_is_named(key: str, value: object, named: str) -> None:
     assert refusal(replace(plain(), key, value)).startswith(named)
+
+
+def test_a_warm_start_needs_a_loss() -> None:
+    data = replace(replace(plain(), "train.weights.review", 0.0), "train.additions", dict.fromkeys(("restore", "features", "realism"), 0.0))
+    assert refusal(data).startswith("train: the warm start has no loss: weights.review or an addition must be above 0, or warm.steps 0")
+    assert parse_params(replace(data, "train.warm.steps", 0)).train.warm.steps == 0
+    assert parse_params(replace(replace(data, "train.warm.steps", 10), "train.additions.realism", 0.1)).train.warm.steps == 10
 
 
 def test_more_mistakes_are_counted() -> None:
@@ -221,5 +247,5 @@ def test_params_yaml_is_committed_with_the_values_of_its_profile() -> None:
         pytest.skip("not a git checkout: what was committed cannot be told from what was edited since")
     data = YAML().load(committed.stdout)
     for key, value in read_profile(data["profile"], ROOT / "profiles").items():
-        section, name = key.split(".")
-        assert data[section][name] == value, key
+        *sections, last = key.split(".")
+        assert reduce(getitem, sections, data)[last] == value, key

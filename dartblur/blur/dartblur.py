@@ -3,19 +3,17 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from dartblur.blur.base import bounds_to_hide
 from dartblur.blur.gaussian import Gaussian
+from dartblur.blur.tiles import TileBatch, TileSpec, by_size, cut_tiles, spread, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.images import Image
 from dartblur.media.tensors import load_state, load_tensors, save_tensors
-from dartblur.media.windows import Window, cut
 
 TILES_A_BATCH = 32
 UNET_FILE = "unet.safetensors"
@@ -39,6 +37,11 @@ class DartBlurConfig:
     context: float
     face_min: int
     face_max: int
+
+    @property
+    def tiles(self) -> TileSpec:
+        """How tiles are laid around faces for this network."""
+        return TileSpec(self.context, self.face_min, self.face_max, 1 << self.depth)
 
 
 class DartBlur:
@@ -84,44 +87,31 @@ class DartBlur:
     def repaint(self, blurred: Image, boxes: Boxes) -> Image:
         """Let the U-Net paint the boxes of a picture that is pre-blurred already, at the strength of ``config``."""
         height, width = blurred.shape[:2]
-        jobs = [(bounds, *self._tile(bounds)) for bounds in bounds_to_hide(boxes, width, height)]
-        mask = mask_of(as_boxes(boxes), width, height).astype(np.uint8) * 255
+        tiles = tiles_of(boxes, width, height, self.config.tiles)
         result = blurred.copy()
-        added: dict[int, npt.NDArray[np.float32]] = {}
-        for size in sorted({size for _, _, size in jobs}):
-            indices = [index for index, job in enumerate(jobs) if job[2] == size]
+        picture = torch.from_numpy(result).permute(2, 0, 1)  # (3, H, W) uint8
+        mask = torch.from_numpy(mask_of(as_boxes(boxes), width, height))[None]  # (1, H, W)
+        added: dict[int, Tensor] = {}
+        for indices in by_size(tiles).values():
             for start in range(0, len(indices), TILES_A_BATCH):
                 chunk = indices[start : start + TILES_A_BATCH]
-                tiles = np.stack([cut(blurred, jobs[index][1], size) for index in chunk])
-                masks = np.stack([cut(mask, jobs[index][1], size) > 0 for index in chunk])
-                added.update(zip(chunk, self._paint(tiles, masks), strict=True))
-        for index, ((x1, y1, x2, y2), window, size) in enumerate(jobs):
-            change = added[index]
-            if window.side != size:
-                change = np.asarray(cv2.resize(change, (window.side, window.side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-            face = change[y1 - window.top : y2 - window.top, x1 - window.left : x2 - window.left]
-            result[y1:y2, x1:x2] = np.clip(np.rint(blurred[y1:y2, x1:x2] + face), 0, 255).astype(np.uint8)
+                seen = cut_tiles(picture, mask, [tiles[index] for index in chunk])
+                added.update(zip(chunk, self._paint(seen), strict=True))
+        for index, tile in enumerate(tiles):
+            x1, y1, x2, y2 = tile.bounds
+            for channel, plane in enumerate(added.pop(index)):
+                face = blurred[y1:y2, x1:x2, channel] + spread(plane, tile).numpy()
+                result[y1:y2, x1:x2, channel] = np.clip(np.rint(face), 0, 255).astype(np.uint8)
         return result
 
-    def _tile(self, bounds: tuple[int, int, int, int]) -> tuple[Window, int]:
-        """The window around a face in the picture, and the side that it is seen at by the U-Net, both in pixels."""
-        x1, y1, x2, y2 = bounds
-        face = max(x2 - x1, y2 - y1)
-        seen = min(max(face, self.config.face_min), self.config.face_max)
-        multiple = 1 << self.config.depth
-        size = -(-int(seen * (1 + 2 * self.config.context)) // multiple) * multiple
-        side = size if seen == face else max(round(size * face / seen), face)
-        return Window((x1 + x2 - side) // 2, (y1 + y2 - side) // 2, side), size
-
     @torch.inference_mode()
-    def _paint(self, tiles: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float32]]:
-        """What the U-Net adds to pre-blurred tiles (B, S, S, 3) inside their masks (B, S, S), in grey levels."""
-        blurred = torch.from_numpy(tiles).permute(0, 3, 1, 2).float().to(self.device)  # (B, 3, S, S)
-        mask = torch.from_numpy(masks)[:, None].float().to(self.device)  # (B, 1, S, S)
-        added = blend(self.unet, blurred, mask) - blurred
+    def _paint(self, seen: TileBatch) -> Tensor:
+        """What the U-Net adds to pre-blurred tiles inside their masks: (N, 3, T, T), in grey levels."""
+        tiles, mask = seen.blurred.to(self.device), seen.mask.to(self.device)
+        added = blend(self.unet, tiles, mask) - tiles
         if not bool(torch.isfinite(added).all()):
             raise DartblurError("the U-Net's output is not finite; the model is broken, nothing was anonymised")
-        return [np.ascontiguousarray(tile) for tile in added.permute(0, 2, 3, 1).cpu().numpy()]
+        return added.cpu()
 
 
 def save_unet(path: Path, unet: UNet, config: DartBlurConfig, about: dict[str, object] | None = None) -> None:

@@ -3,6 +3,8 @@
 With ``width=32, depth=5`` it has the 12,653,187 parameters of the paper's network.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -90,7 +92,7 @@ class UNet(nn.Module):
         return painted
 
 
-def blend(unet: nn.Module, blurred: Tensor, mask: Tensor) -> Tensor:
+def blend(unet: Callable[[Tensor, Tensor], Tensor], blurred: Tensor, mask: Tensor) -> Tensor:
     """g(x) of the method: the U-Net inside the mask, the pre-blurred picture elsewhere.
 
     Args:
@@ -99,5 +101,5 @@ def blend(unet: nn.Module, blurred: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, 3, H, W) grey levels, differentiable in the network's weights. The clean picture is no argument: g cannot leak what it never sees.
     """
-    painted: Tensor = (unet(blurred / 127.5 - 1, mask) + 1) * 127.5
+    painted = (unet(blurred / 127.5 - 1, mask) + 1) * 127.5
     return mask * painted + (1 - mask) * blurred

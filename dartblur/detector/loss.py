@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dartblur.detector.anchors import Targets
+from dartblur.processes import total
 
 
 def detection_loss(
@@ -12,8 +13,9 @@ def detection_loss(
 ) -> Tensor:
     """The multi-box loss, a scalar, twice differentiable in ``offsets`` and ``logits``.
 
-    Both terms are summed and divided by the number of positives in the batch. In each view the ``negatives_per_positive`` background anchors
-    a positive with the largest loss count; a view without a face counts as one with a single positive, so that it still teaches background.
+    Both terms are summed and divided by the number of positives in the batch, that of all processes. In each view the
+    ``negatives_per_positive`` background anchors a positive with the largest loss count; a view without a face counts as one with a single
+    positive, so that it still teaches background.
 
     Args:
         offsets: (B, A, 4). logits: (B, A, 2), background and face.
@@ -23,7 +25,7 @@ def detection_loss(
     positive = targets.labels == 1  # (B, A)
     positives = positive.sum(dim=1)  # (B,)
     chosen = positive | _hard_negatives(logits, targets.labels, positives.clamp(min=1) * negatives_per_positive)
-    scale = positives.sum().clamp(min=1)
+    scale = total(positives.sum()).clamp(min=1)
     boxes = F.smooth_l1_loss(offsets[positive], targets.offsets[positive], reduction="sum") / scale
     classes = F.cross_entropy(logits[chosen], targets.labels[chosen], reduction="sum", label_smoothing=label_smoothing) / scale
     return box_weight * boxes + classes

@@ -20,6 +20,9 @@ from dartblur.params import ViewParams
 
 MIN_VISIBLE = 0.5
 """A face of which a window shows less is neither to be found nor background."""
+SLIVER = 0.01
+"""Pixels of a view; a face that reaches less far into it is outside but for rounding."""
+
 
 def faces_in(picture: Picture, window: Window, size: int, min_face: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """The picture's faces in the pixels of a view.
@@ -32,7 +35,7 @@ def faces_in(picture: Picture, window: Window, size: int, min_face: float) -> tu
     boxes = (picture.boxes - np.array([window.left, window.top] * 2, dtype=np.float64)) * scale
     seen = clip(boxes, size, size)
     visible = area(seen) / np.maximum(area(boxes), 1e-9)
-    inside = visible > 0
+    inside = (seen[:, 2:] - seen[:, :2] > SLIVER).all(axis=1)
     ignore = picture.ignore | (visible < MIN_VISIBLE) | (seen[:, 3] - seen[:, 1] < min_face)
     return seen[inside].astype(np.float32), ignore[inside]
 
@@ -112,7 +115,8 @@ class Views:
         self._cache: dict[tuple[int, str], Image] = {}
         self._room = cache_bytes
 
-    def _read(self, copy: int, name: str) -> Image:
+    def read(self, copy: int, name: str) -> Image:
+        """The picture ``name`` of a copy, from memory where it is there."""
         key = (copy, name)
         if key not in self._cache:
             image = self.datasets[copy].read(self.copies[copy][name])
@@ -122,14 +126,17 @@ class Views:
             self._cache[key] = image
         return self._cache[key]
 
-    def batch(self, seed: int, step: int, size: int) -> ViewBatch:
+    def batch(self, seed: int, step: int, size: int, part: tuple[int, int] = (0, 1)) -> ViewBatch:
         """The training batch number ``step``: a function of ``seed`` and ``step`` alone, so that work can be picked up anywhere.
 
         Pictures come in a new random order every pass; windows and mirror images are random.
+
+        Args:
+            part: which process of how many; each gets its share of the batch's items.
         """
         chosen, flips = [], []
         count = len(self.pictures)
-        for index in range(step * size, (step + 1) * size):
+        for index in range(step * size + part[0], (step + 1) * size, part[1]):
             order = np.random.default_rng([seed, 0, index // count]).permutation(count)
             rng = np.random.default_rng([seed, 1, index])
             picture = self.pictures[int(order[index % count])]
@@ -156,12 +163,11 @@ class Views:
         boxes, ignored = [], []
         for row, ((picture, window), flip) in enumerate(zip(chosen, flips, strict=True)):
             faces, ignore = faces_in(picture, window, size, self.params.min_face)
-            mask = mask_of(as_boxes(faces), size, size).astype(np.uint8)
             if flip:
                 faces = np.stack([size - faces[:, 2], faces[:, 1], size - faces[:, 0], faces[:, 3]], axis=1)
-            masks[row] = mask[:, ::-1] if flip else mask
+            masks[row] = mask_of(as_boxes(faces), size, size)
             for copy, target in enumerate(images):
-                view = cut(self._read(copy, picture.name), window, size)
+                view = cut(self.read(copy, picture.name), window, size)
                 target[row] = view[:, ::-1] if flip else view
             boxes.append(torch.from_numpy(np.ascontiguousarray(faces)))
             ignored.append(torch.from_numpy(ignore))

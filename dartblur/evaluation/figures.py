@@ -76,26 +76,27 @@ def draw_average_precision(arms: Mapping[str, Mapping[str, Any]], path: Path) ->
 
 
 def draw_history(columns: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Draw each loss of the training against its epoch, a panel a loss, because their units differ.
+    """Draw each loss of the training against its steps, a panel a loss, because their units differ.
 
     Args:
-        columns: ``epoch`` and the losses, equally long.
+        columns: ``step`` and the losses, equally long.
         path: the PNG to write.
     """
-    losses = [name for name in columns if name != "epoch"]
+    losses = [name for name in columns if name != "step"]
     rows = (len(losses) + 1) // 2
     figure = _figure(WIDTH, 1.35 * rows + 0.2)
     for index, name in enumerate(losses):
         axes = figure.add_subplot(rows, 2, index + 1)
-        axes.plot(columns["epoch"], columns[name], color=ACCENT, marker="o", markersize=3, linewidth=1.5)
+        axes.plot(columns["step"], columns[name], color=ACCENT, marker="o", markersize=3, linewidth=1.5)
         axes.set_title(name, fontsize=11, color=INK, loc="left")
-        axes.set_ylim(bottom=0, top=max([*(v for v in columns[name] if np.isfinite(v)), 0.0]) * 1.1 or 1.0)
+        finite = [value for value in columns[name] if np.isfinite(value)]  # realism may be below 0
+        axes.set_ylim(bottom=min([*finite, 0.0]) * 1.1, top=max([*finite, 0.0]) * 1.1 or 1.0)
         axes.locator_params(axis="y", nbins=4)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color=FAINT, linewidth=0.6)
         _plain(axes)
         if index >= len(losses) - 2:
-            axes.set_xlabel("epoch", fontsize=10, color=INK)
+            axes.set_xlabel("step", fontsize=10, color=INK)
     _save(figure, path)
 
 

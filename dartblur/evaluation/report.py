@@ -12,7 +12,7 @@ DASH = "—"
 TEMPLATE = "report.html"
 CAPTIONS = {  # in the order of the page; figures of about the same height beside each other
     "average_precision": "Average precision of fresh detectors trained on each arm. The gap to “clean” on the teal bars is the artifact gap.",
-    "history": "Training losses, an epoch a point.",
+    "history": "Training losses, a round of the training a point.",
     "faces_worst": "The faces furthest from an ordinary blur (L1 in grey levels).",
     "faces_best": "The faces closest to an ordinary blur.",
     "samples": "The last sample grid of the training: clean, pre-blur, DartBlur.",

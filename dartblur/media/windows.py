@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-_FILL = (124, 116, 104)  # ImageNet's mean colour, where a window reaches beyond the picture
+FILL = (124, 116, 104)
+"""ImageNet's mean colour, where a window reaches beyond the picture."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Window:
 def cut(image: npt.NDArray[np.uint8], window: Window, size: int) -> npt.NDArray[np.uint8]:
     """The window of a picture (H x W x 3) or mask (H x W, 0 or 255), resized to ``size`` x ``size``; beyond the picture lies a plain colour, or 0."""
     height, width = image.shape[:2]
-    fill = _FILL if image.ndim == 3 else 0
+    fill = FILL if image.ndim == 3 else 0
     square = np.full((window.side, window.side, *image.shape[2:]), fill, dtype=np.uint8)
     x1, y1 = max(window.left, 0), max(window.top, 0)
     x2, y2 = min(window.left + window.side, width), min(window.top + window.side, height)

@@ -22,8 +22,6 @@ CLEAN, BLURRED, OURS = "clean", "gaussian", "dartblur"
 SHOWN_FACES = 4
 SHOWN_SIDE = 16
 """Faces with a shorter side below this are not shown as examples where larger ones are there: enlarged, they show nothing."""
-NO_ATTACKS = "re-identification attacks are not part of this version, so no privacy of this arm has been measured"
-NO_MATCH = "a suppression at matched privacy needs the re-identification attacks, which are not part of this version"
 NO_FACES = "no face of the test views counts"
 
 
@@ -35,28 +33,32 @@ def run(params: Params) -> None:
     """
     from dartblur.compute import configure
     from dartblur.evaluation.suppression import summarise
+    from dartblur.evaluation.transfer import transfer
 
     configure(params.compute.threads)
     names: list[str] = [*params.evaluate.arms]
-    results = [_downstream(paths.DOWNSTREAM / f"{arm}-{seed}.json", arm, seed) for arm in names for seed in params.evaluate.seeds]
+    privacy = _privacy(names)
+    results = [_downstream(arm, seed) for arm in names for seed in params.evaluate.seeds]
+    others = _transfer(params)
     datasets = {arm: FaceDataset(paths.ARMS / arm) for arm in names}
     frozen = _frozen(datasets, params)
     convenience = _convenience(datasets, params.train.budget)
     trained = summarise(results)
+    transferred = transfer(others, trained)
     arms = {
         arm: {
             **trained[arm],
-            **({"matched": None, "matched_reason": NO_MATCH} if arm == OURS else {}),
+            **transferred[arm],
+            **(_matched(privacy["matched"], trained[arm]["suppression"]) if arm == OURS else {}),
             **frozen[arm],
             "convenience": convenience[arm].summary(),
-            "privacy": None,
-            "privacy_reason": NO_ATTACKS,
+            "privacy": privacy["arms"][arm],
         }
         for arm in names
     }
     with atomic_path(paths.FIGURES) as folder:
         _draw(folder, datasets, arms, convenience[OURS])
-    write_json(paths.EVALUATION, rounded({"protocol": _protocol(datasets[CLEAN], params), "arms": arms}))
+    write_json(paths.EVALUATION, rounded({"protocol": {**_protocol(datasets[CLEAN], params), "privacy": privacy["protocol"]}, "arms": arms}))
 
 
 def rounded(value: Any) -> Any:
@@ -68,14 +70,39 @@ def rounded(value: Any) -> Any:
     return round(value, DECIMALS) + 0.0 if isinstance(value, float) else value  # + 0.0: never -0.0
 
 
-def _downstream(path: Path, arm: str, seed: int) -> dict[str, Any]:
-    """One training's result, checked for what is read of it."""
-    remedy = f"train that detector with `dartblur downstream {arm} {seed}`"
+def _downstream(arm: str, seed: int, family: str | None = None) -> dict[str, Any]:
+    """One training's result, checked for what is read of it; of RetinaFace, or of another ``family``."""
+    remedy = f"train that detector with `dartblur downstream {arm} {seed}{f' --detector {family}' if family else ''}`"
+    path = paths.TRANSFER / f"{family}-{arm}-{seed}.json" if family else paths.DOWNSTREAM / f"{arm}-{seed}.json"
     result = read_json(path, remedy)
     complete = isinstance(result.get("ap"), dict) and isinstance(result.get("ap_self"), dict)
-    if not complete or (result.get("arm"), result.get("seed")) != (arm, seed):
+    if not complete or (result.get("detector"), result.get("arm"), result.get("seed")) != (family, arm, seed):
         raise DartblurError(f"{path}: not the result of arm {arm}, seed {seed}; {remedy}")
     return result
+
+
+def _transfer(params: Params) -> dict[str, list[dict[str, Any]]]:
+    """Family -> results of its trainings, for the families that ``evaluate.transfer`` names."""
+    arms, seeds = (CLEAN, BLURRED, OURS), params.evaluate.seeds
+    return {family: [_downstream(arm, seed, family) for arm in arms for seed in seeds] for family in params.evaluate.transfer}
+
+
+def _privacy(arms: list[str]) -> dict[str, Any]:
+    """reports/privacy.json, checked for what is read of it."""
+    remedy = "measure it again with `dartblur privacy`"
+    result = read_json(paths.PRIVACY, remedy)
+    complete = all(isinstance(result.get(key), dict) for key in ("protocol", "arms", "matched"))
+    if not complete or not set(arms) <= result["arms"].keys():
+        raise DartblurError(f"{paths.PRIVACY}: does not hold the arms {', '.join(arms)}; {remedy}")
+    return result
+
+
+def _matched(found: dict[str, Any], suppression: Mapping[str, Any]) -> dict[str, Any]:
+    """The suppression at matched privacy, with what it rests on; where privacy is not matched no suppression counts, and the reason says why."""
+    if not found.get("matched"):
+        return {"matched": None, "matched_reason": found.get("reason", "no reason was given")}
+    evidence = {key: value for key, value in found.items() if key not in ("matched", "strength")}
+    return {"matched": {"strength": found["strength"], "suppression": suppression, **evidence}}
 
 
 def _frozen(datasets: Mapping[str, FaceDataset], params: Params) -> dict[str, dict[str, Any]]:
@@ -155,6 +182,7 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
             "batch": detector.batch,
             "learning_rate": detector.learning_rate,
         },
+        "transfer": list(evaluate.transfer),
         "frozen_detectors": {"retinaface": f"{detector.backbone}, trained on {trained_on}"},
         "preblur_strength": params.preblur.strength,
         "review_strength": 1.0,

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+SAMPLE = Path("data/sample")
 CANONICAL = Path("data/canonical")
 PREBLUR = Path("data/preblur")
 ARMS = Path("data/arms")
 
 DETECTOR = Path("models/detector")
 DARTBLUR = Path("models/dartblur")
+MODEL = DARTBLUR / "unet.safetensors"
 
 REPORTS = Path("reports")
 VALIDATION = REPORTS / "validation.json"
@@ -15,6 +17,8 @@ VALIDATION_FAILURES = REPORTS / "validation_failures.csv"
 DATA_DOCS = REPORTS / "data_docs"
 LIVE = REPORTS / "live"
 DOWNSTREAM = REPORTS / "downstream"
+PRIVACY = REPORTS / "privacy.json"
+TRANSFER = REPORTS / "transfer"
 EVALUATION = REPORTS / "evaluation.json"
 FIGURES = REPORTS / "figures"
 METRICS = REPORTS / "metrics.json"

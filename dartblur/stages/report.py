@@ -16,7 +16,7 @@ from dartblur.stages import paths
 REMEDY = "run the pipeline (`dvc repro`)"
 HISTORY = paths.DARTBLUR / "history.csv"
 SAMPLES = paths.DARTBLUR / "samples"
-LOSSES = ("review", "process", "posthoc", "cycle", "detector")
+LOSSES = ("probe", "review", "restore", "features", "realism", "process", "posthoc", "cycle", "detector")
 """Columns of the training's history that are drawn, in this order, where they are there."""
 
 
@@ -99,7 +99,7 @@ def _history_png() -> bytes | None:
     if not HISTORY.is_file():
         return None
     columns = read_history(HISTORY)
-    if len(columns) < 2 or not columns["epoch"]:
+    if len(columns) < 2 or not columns["step"]:
         return None
     from dartblur.evaluation.figures import draw_history
 
@@ -110,7 +110,7 @@ def _history_png() -> bytes | None:
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
-    """``epoch`` and the losses of :data:`LOSSES` that the file has; an empty field is NaN, a gap in the curve.
+    """``step`` and the losses of :data:`LOSSES` that the file has; an empty field is NaN, a gap in the curve.
 
     Raises:
         DartblurError: a field is not a number.
@@ -120,7 +120,7 @@ def read_history(path: Path) -> dict[str, list[float]]:
     present = [name for name in LOSSES if rows and name in rows[0]]
     try:
         columns = {name: [float(row[name]) if row[name] else math.nan for row in rows] for name in present}
-        epochs = [float(row["epoch"]) if row.get("epoch") else float(number) for number, row in enumerate(rows, start=1)]
+        steps = [float(row["step"]) if row.get("step") else float(number) for number, row in enumerate(rows, start=1)]
     except (TypeError, ValueError) as error:
         raise DartblurError(f"{path}: a field is not a number ({error}); train again, or restore the file with dvc checkout") from error
-    return {"epoch": epochs, **columns}
+    return {"step": steps, **columns}

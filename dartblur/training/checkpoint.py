@@ -1,41 +1,80 @@
-"""The state of a training on disk: U-Net, fg and both optimisers as safetensors, side by side, with the loss history."""
+"""The state of a training on disk: every network and optimiser as safetensors, side by side, with the loss history.
+
+The last two states are kept. Each says what its bytes hash to, so that one that a crash or a disk has spoilt is noticed, and the one before taken.
+"""
 
 import hashlib
 import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor, nn, optim
+
+from dartblur.errors import DartblurError
 from dartblur.media.tensors import load_optimizer, load_state, load_tensors, optimizer_tensors, save_tensors
 from dartblur.params import Params
+from dartblur.training.history import History
 from dartblur.training.trainer import Trainer
 
 STATE_FILE = "training.safetensors"
+BEFORE_FILE = "training.before.safetensors"
 
 
-def save_training(folder: Path, trainer: Trainer, history: list[dict[str, float]]) -> None:
-    """Write everything that :func:`load_training` needs to go on to the same bytes."""
-    tensors = {
-        **{f"unet.{name}": value for name, value in trainer.unet.state_dict().items()},
-        **{f"detector.{name}": value for name, value in trainer.detector.state_dict().items()},
-        **optimizer_tensors(trainer.unet_optimizer, "unet_optimizer"),
-        **optimizer_tensors(trainer.detector_optimizer, "detector_optimizer"),
-    }
-    save_tensors(folder / STATE_FILE, tensors, {**trainer.describe(), "history": history})
+def _parts(trainer: Trainer) -> tuple[dict[str, nn.Module], dict[str, optim.Optimizer]]:
+    """Everything that a training changes, by name."""
+    members = {f"detector{index}": member for index, member in enumerate(trainer.pool.members)}
+    owners = {f"detector{index}_optimizer": optimizer for index, optimizer in enumerate(trainer.pool.optimizers)}
+    return (
+        {"unet": trainer.unet, "discriminator": trainer.discriminator, **members},
+        {"unet_optimizer": trainer.unet_optimizer, "discriminator_optimizer": trainer.discriminator_optimizer, **owners},
+    )
 
 
-def load_training(folder: Path, trainer: Trainer) -> list[dict[str, float]]:
-    """Put a saved state back into ``trainer`` and return the history; without one, do nothing and return an empty history."""
+def save_training(folder: Path, trainer: Trainer, history: History) -> None:
+    """Write everything that :func:`load_training` needs to go on to the same bytes, and keep the state before."""
+    networks, optimizers = _parts(trainer)
+    tensors = {f"{prefix}.{name}": value for prefix, module in networks.items() for name, value in module.state_dict().items()}
+    for prefix, optimizer in optimizers.items():
+        tensors |= optimizer_tensors(optimizer, prefix)
+    about = {**trainer.describe(), **history.describe()}
     path = folder / STATE_FILE
-    if not path.is_file():
-        return []
-    tensors, about = load_tensors(path)
-    for prefix, module in (("unet.", trainer.unet), ("detector.", trainer.detector)):
-        load_state(module, {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}, path)
-    load_optimizer(trainer.unet_optimizer, tensors, "unet_optimizer")
-    load_optimizer(trainer.detector_optimizer, tensors, "detector_optimizer")
-    trainer.epoch = int(about["epoch"])
-    history: list[dict[str, float]] = about["history"]
-    return history
+    if path.is_file():
+        path.replace(folder / BEFORE_FILE)
+    save_tensors(path, tensors, {**about, "sha256": _digest(tensors, about)})
+
+
+def load_training(folder: Path, trainer: Trainer) -> History:
+    """Put the last sound state back into ``trainer`` and return the history; without one, do nothing and return an empty history."""
+    for path in (folder / STATE_FILE, folder / BEFORE_FILE):
+        if not path.is_file():
+            continue
+        try:
+            tensors, about = load_tensors(path)
+            if about.pop("sha256", None) != _digest(tensors, about):
+                raise DartblurError(f"{path}: its bytes are not those that were written")
+        except DartblurError as error:
+            warnings.warn(f"{error}; the checkpoint before it is taken, if there is one", RuntimeWarning, stacklevel=2)
+            path.unlink()  # or the next save would put it in the place of the sound one
+            continue
+        networks, optimizers = _parts(trainer)
+        for prefix, module in networks.items():
+            start = f"{prefix}."
+            load_state(module, {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}, path)
+        for prefix, optimizer in optimizers.items():
+            load_optimizer(optimizer, tensors, prefix)
+        trainer.done = int(about["done"])
+        return History(about["history"], about["sums"])
+    return History()
+
+
+def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def fingerprint(params: Params, inputs: list[Path]) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dartblur.params import InnerParams
+from dartblur.processes import joint_many
 
 Parameters = dict[str, Tensor]
 
@@ -53,7 +54,9 @@ def adam_step(parameters: Parameters, gradients: Parameters, state: AdamState, p
     return updated, replace(state, first=first, second=second, step=step)
 
 
-def inner_steps(parameters: Parameters, loss: Callable[[Parameters], Tensor], params: InnerParams, warm: AdamState | None) -> Parameters:
+def inner_steps(
+    parameters: Parameters, loss: Callable[[Parameters], Tensor], params: InnerParams, warm: AdamState | None
+) -> tuple[Parameters, Parameters]:
     """Take ``params.steps`` differentiable optimiser steps on ``loss``.
 
     Args:
@@ -62,19 +65,23 @@ def inner_steps(parameters: Parameters, loss: Callable[[Parameters], Tensor], pa
         warm: moments to start Adam from; None starts from fresh ones. SGD has no use for it.
 
     Returns:
-        The updated parameters, attached to the graph. Memory grows with every step, since each keeps its graph.
+        The updated parameters, attached to the graph (memory grows with every step, since each keeps its graph); and the gradient at the starting
+        point, which an ordinary optimiser step on the same loss would take.
     """
     names = list(parameters)
     zeros = {name: torch.zeros_like(value) for name, value in parameters.items()}
+    first: Parameters = {}
     velocity, state = zeros, warm or AdamState(zeros, zeros, 0, (0.5, 0.999))
     for _ in range(params.steps):
         values = torch.autograd.grad(loss(parameters), [parameters[name] for name in names], create_graph=True)
-        gradients = dict(zip(names, values, strict=True))
+        # Of the whole batch over all processes, still differentiable: what flows back through it is exchanged once more.
+        gradients = dict(zip(names, joint_many(values), strict=True))
+        first = first or {name: value.detach() for name, value in gradients.items()}
         if params.optimizer == "sgd":
             parameters, velocity = sgd_step(parameters, gradients, velocity, params)
         else:
             parameters, state = adam_step(parameters, gradients, state, params)
-    return parameters
+    return parameters, first
 
 
 def warm_state(model: nn.Module, optimizer: torch.optim.Adam) -> AdamState | None:

@@ -1,6 +1,6 @@
 """The four objectives of the method, each a scalar that the U-Net is trained to lower.
 
-Adding one is a function here, a weight in params.yaml and a line in :func:`total`.
+Adding one is a function here, a field of :class:`Terms` and a weight in params.yaml.
 """
 
 from dataclasses import dataclass, fields
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dartblur.detector.anchors import Targets
 from dartblur.detector.loss import detection_loss
-from dartblur.params import DetectorParams, ObjectiveWeights
+from dartblur.params import DetectorParams
+from dartblur.processes import total
 
 Outputs = tuple[Tensor, Tensor]
 """A detector's raw outputs: offsets (B, A, 4), logits (B, A, 2)."""
@@ -26,7 +27,8 @@ def review(anonymised: Tensor, blurred: Tensor, mask: Tensor, budget: float) -> 
     """
     distance = F.smooth_l1_loss(anonymised, blurred, reduction="none") * mask  # (B, 3, H, W)
     pixels = mask.sum(dim=(1, 2, 3)) * anonymised.shape[1]
-    return F.relu(distance.sum(dim=(1, 2, 3)) / pixels.clamp(min=1) - budget).mean()
+    over = F.relu(distance.sum(dim=(1, 2, 3)) / pixels.clamp(min=1) - budget)
+    return over.sum() / total(torch.tensor(float(len(over)), device=over.device))
 
 
 def fidelity(outputs: Outputs, pseudo: Targets, params: DetectorParams, label_smoothing: float) -> Tensor:
@@ -43,20 +45,11 @@ def fidelity(outputs: Outputs, pseudo: Targets, params: DetectorParams, label_sm
 class Terms:
     """The objectives of one step, each a scalar; None where its weight is 0 and it was not computed."""
 
-    review: Tensor | None
-    process: Tensor | None
-    posthoc: Tensor | None
-    cycle: Tensor | None
+    review: Tensor | None = None
+    process: Tensor | None = None
+    posthoc: Tensor | None = None
+    cycle: Tensor | None = None
 
     def items(self) -> list[tuple[str, Tensor | None]]:
         """Names and values, in the order above."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
-
-    def numbers(self) -> dict[str, float]:
-        """The terms as plain numbers, 0 where one was not computed."""
-        return {name: float(value.detach()) if value is not None else 0.0 for name, value in self.items()}
-
-
-def total(terms: Terms, weights: ObjectiveWeights) -> Tensor:
-    """The weighted sum, a scalar."""
-    return torch.stack([getattr(weights, name) * value for name, value in terms.items() if value is not None]).sum()

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dartblur.blur.unet import UNet, blend
+from dartblur.blur.tiles import TileSpec, paint, tiles_of
+from dartblur.blur.unet import UNet
 from dartblur.detector.views import Views
 from dartblur.media.images import Image
 
@@ -12,10 +13,11 @@ ROWS = 6
 
 
 @torch.no_grad()
-def sample_grid(unet: UNet, views: Views, device: torch.device, seed: int = 0) -> Image:
+def sample_grid(unet: UNet, spec: TileSpec, views: Views, device: torch.device, seed: int = 0) -> Image:
     """Draw :data:`ROWS` fixed views, one a row, three pictures wide.
 
     Args:
+        spec: how U sees faces.
         views: of two copies of a data set, clean and pre-blurred.
 
     Returns:
@@ -23,7 +25,9 @@ def sample_grid(unet: UNet, views: Views, device: torch.device, seed: int = 0) -
     """
     batch = views.test_batch(views.test_windows(seed, ROWS))
     blurred, mask = batch.images[1].to(device), batch.mask.to(device)
-    columns = [batch.images[0], batch.images[1], blend(unet, blurred, mask).cpu()]
+    size = views.params.size
+    made = paint(unet, blurred, mask, [tiles_of(boxes.numpy(), size, size, spec) for boxes in batch.boxes]).views
+    columns = [batch.images[0], batch.images[1], made.cpu()]
     return np.concatenate([np.concatenate(list(_pictures(column)), axis=0) for column in columns], axis=1)
 
 

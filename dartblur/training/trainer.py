@@ -1,10 +1,9 @@
-"""Adversarial training of DartBlur's U-Net with the second-order step, as the method defines it.
+"""Training DartBlur's U-Net: a warm start on tiles of faces, then the adversarial training of the method with its second-order step.
 
-An outer epoch is a few first-order epochs of fg (the detector that trains on anonymised pictures) and then second-order epochs in which the U-Net
-and fg take turns. Everything random is a function of the seed and of the step's number, so a training that was cut off goes on to the same bytes.
+Everything random is a function of the seed and of the step's number, so a training that was cut off at any step goes on to the same bytes.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,21 +11,32 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from dartblur.blur.dartblur import DartBlurConfig
+from dartblur.blur.tiles import Painted, Tile, gather, paint, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
+from dartblur.blur.weights import new_unet
+from dartblur.compute import mixed
 from dartblur.detector.anchors import FaceBatch, Targets, anchors, match
 from dartblur.detector.detect import detect
 from dartblur.detector.loss import detection_loss
 from dartblur.detector.retinaface import RetinaFace
-from dartblur.detector.training import new_detector
+from dartblur.detector.training import channels_last
 from dartblur.detector.views import ViewBatch, Views
 from dartblur.errors import DartblurError
+from dartblur.media.windows import FILL
 from dartblur.params import Params
+from dartblur.processes import count, joint_many, own, total
+from dartblur.training.additions import Additions, Faces, ShallowFeatures, additions
+from dartblur.training.discriminator import Discriminator, hinge, patch_weights
+from dartblur.training.facetiles import FaceTiles
 from dartblur.training.inner_step import Parameters, inner_steps, warm_state
-from dartblur.training.objectives import Outputs, Terms, fidelity, review, total
+from dartblur.training.objectives import Outputs, Terms, fidelity, review
+from dartblur.training.pool import BETAS, DetectorPool, Learned
+from dartblur.training.schedule import Kind, Schedule
 
-BETAS = (0.5, 0.999)
 _SEED_OF_FG = 1
 _SEED_OF_VIEWS = 2
+_SEED_OF_TILES = 3
 
 
 @dataclass(frozen=True)
@@ -35,28 +45,29 @@ class Step:
 
     Attributes:
         number: from 1, over the whole training.
-        kind: ``detector`` (fg alone) or ``adversarial`` (U, then fg).
+        kind: ``warm`` (U on tiles), ``detector`` (fg alone) or ``adversarial`` (U, then fg).
         values: loss terms by name, each a mean over the batch.
     """
 
     number: int
-    kind: str
+    kind: Kind
     values: dict[str, float]
 
 
 @dataclass
 class Batch:
-    """A batch on the device: clean and pre-blurred views, mask, and what the anchors should say of the annotated faces."""
+    """A batch on the device: clean and pre-blurred views, mask, tiles, and what the anchors should say of the annotated faces."""
 
     clean: Tensor  # x, (B, 3, S, S)
     blurred: Tensor  # x~, (B, 3, S, S)
     mask: Tensor  # b, (B, 1, S, S)
+    tiles: list[list[Tile]]
     annotated: Targets  # of y
 
 
 @dataclass
 class Trainer:
-    """Holds the networks and optimisers of a training.
+    """Holds the networks and optimisers of a training; :meth:`advance` takes the next step.
 
     Args:
         views: training views of two copies of the data set, clean and pre-blurred.
@@ -68,55 +79,55 @@ class Trainer:
     frozen: RetinaFace
     device: torch.device
     unet: UNet = field(init=False)
-    detector: RetinaFace = field(init=False)
+    discriminator: Discriminator = field(init=False)
+    pool: DetectorPool = field(init=False)
     unet_optimizer: torch.optim.Adam = field(init=False)
-    detector_optimizer: torch.optim.Adam = field(init=False)
-    epoch: int = field(init=False, default=0)
+    discriminator_optimizer: torch.optim.Adam = field(init=False)
+    schedule: Schedule = field(init=False)
+    done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        train = self.params.train
+        train, unet = self.params.train, self.params.unet
+        self.schedule = Schedule(train, len(self.views.pictures))
         torch.manual_seed(self.params.seed)
-        self.unet = UNet(self.params.unet.width, self.params.unet.depth).to(self.device)
-        self.detector = new_detector(self.params.detector, self.params.seed + _SEED_OF_FG).to(self.device)
+        self.unet = channels_last(new_unet(unet)).to(self.device)
+        self.discriminator = Discriminator(train.discriminator_width).to(self.device)
         self.frozen = self.frozen.to(self.device).eval().requires_grad_(False)
+        self.features = ShallowFeatures(self.frozen)
+        self.config = DartBlurConfig(unet.width, unet.depth, self.params.preblur.strength, self.params.preblur.context, unet.face_min, unet.face_max)
+        if train.warm.steps:  # without a warm start, pictures of small faces alone will do
+            self.face_tiles = FaceTiles(self.views, self.config.tiles)
         self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), lr=train.unet_learning_rate, betas=BETAS)
-        # One optimiser owns fg, in both kinds of epoch, so that its moments are never stale.
-        self.detector_optimizer = torch.optim.Adam(self.detector.parameters(), lr=train.detector_learning_rate, betas=BETAS)
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=train.discriminator_learning_rate, betas=BETAS)
+        self.pool = DetectorPool(self.params.detector, train, self.params.seed + _SEED_OF_FG, self.device)
 
-    @property
-    def epoch_steps(self) -> int:
-        """Steps of one inner epoch: as set, or one pass over the training pictures."""
-        return self.params.train.epoch_steps or -(-len(self.views.pictures) // self.params.train.batch)
-
-    @property
-    def outer_steps(self) -> int:
-        """Steps of one outer epoch."""
-        return self.epoch_steps * (self.params.train.detector_epochs + self.params.train.adversarial_epochs)
-
-    def learning_rates(self) -> tuple[float, float]:
-        """The rates of U and fg in this outer epoch."""
-        train = self.params.train
-        return train.unet_learning_rate * train.decay**self.epoch, train.detector_learning_rate * train.decay**self.epoch
-
-    def outer_epoch(self) -> Iterator[Step]:
-        """Run one outer epoch, a step at a time, and count it when it is through."""
-        rates = self.learning_rates()
-        for optimizer, rate in zip((self.unet_optimizer, self.detector_optimizer), rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate
-        first = self.epoch * self.outer_steps
-        alone = self.epoch_steps * self.params.train.detector_epochs
-        for index in range(self.outer_steps):
-            batch = self._batch(first + index)
-            if index < alone:
-                yield Step(first + index + 1, "detector", {"detector": self.detector_step(batch, self._anonymise(batch))})
+    def advance(self) -> Step:
+        """Take the next step of the training."""
+        number, kind = self.done, self.schedule.kind(self.done)
+        self.unet_optimizer.param_groups[0]["lr"] = self.schedule.unet_rate(number)
+        if kind == "warm":
+            values = self.warm_step(number)
+        else:
+            if self.schedule.starts_epoch(number):
+                self.pool.begin_epoch(self.schedule.epoch(number))
+            self.pool.set_rate(self.schedule.detector_rate(number))
+            turn = number - self.params.train.warm.steps
+            batch = self._batch(turn)
+            if kind == "detector":
+                with torch.no_grad():
+                    made = self._paint(batch).views
+                values = {"detector": self.detector_step(batch, made, turn)}
             else:
-                yield Step(first + index + 1, "adversarial", self.adversarial_step(batch, first + index + 1))
-        self.epoch += 1
+                values = self.adversarial_step(batch, turn)
+        self.done += 1
+        return Step(self.done, kind, values)
 
     def _batch(self, step: int) -> Batch:
-        views: ViewBatch = self.views.batch(self.params.seed + _SEED_OF_VIEWS, step, self.params.train.batch)
+        views: ViewBatch = self.views.batch(self.params.seed + _SEED_OF_VIEWS, step, self.params.train.batch, (own(), count()))
         clean, blurred = (images.to(self.device) for images in views.images)
-        return Batch(clean, blurred, views.mask.to(self.device), self._targets(FaceBatch.of(views.boxes, views.ignored, self.device)))
+        size = self.params.view.size
+        tiles = [tiles_of(boxes.numpy(), size, size, self.config.tiles) for boxes in views.boxes]
+        return Batch(clean, blurred, views.mask.to(self.device), tiles, self._targets(FaceBatch.of(views.boxes, views.ignored, self.device)))
 
     def _targets(self, faces: FaceBatch) -> Targets:
         size = self.params.view.size
@@ -127,78 +138,155 @@ class Trainer:
         detector = self.params.detector
         return detection_loss(*outputs, targets, box_weight=detector.box_weight, negatives_per_positive=detector.negatives_per_positive)
 
+    def _mixed(self) -> torch.autocast:
+        """Where convolutions may run in half precision: U, the discriminator, f's features; never what the second-order step goes through."""
+        return mixed(self.params.compute.precision, self.device)
+
+    def _unet(self, blurred: Tensor, mask: Tensor) -> Tensor:
+        with self._mixed():
+            painted: Tensor = self.unet(blurred, mask).float()
+        return painted
+
     @torch.no_grad()
-    def _anonymise(self, batch: Batch) -> Tensor:
-        return blend(self.unet, batch.blurred, batch.mask)
+    def paint(self, drawn: ViewBatch) -> Tensor:
+        """g(x) of views as U is now, (B, 3, S, S) on the CPU; changes nothing."""
+        size = self.params.view.size
+        tiles = [tiles_of(boxes.numpy(), size, size, self.config.tiles) for boxes in drawn.boxes]
+        return paint(self._unet, drawn.images[1].to(self.device), drawn.mask.to(self.device), tiles).views.cpu()
 
-    def detector_step(self, batch: Batch, anonymised: Tensor) -> float:
-        """fg's ordinary step on Ldet(fg(g(x)), y), with g(x) (B, 3, S, S) as a constant; returns the loss."""
-        self.detector.train()
-        loss = self._loss(self.detector(anonymised.detach()), batch.annotated)
-        if not bool(torch.isfinite(loss)):
-            raise DartblurError(f"fg's loss is {float(loss.detach())} in outer epoch {self.epoch + 1}; lower train.detector_learning_rate")
-        self.detector_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.detector_optimizer.step()
-        return float(loss.detach())
+    def _paint(self, batch: Batch) -> Painted:
+        return paint(self._unet, batch.blurred, batch.mask, batch.tiles)
 
-    def adversarial_step(self, batch: Batch, number: int) -> dict[str, float]:
-        """U's step on the four objectives, then fg's ordinary step on the same g(x); returns all terms."""
-        anonymised = blend(self.unet, batch.blurred, batch.mask)
-        terms = self.terms(batch, anonymised)
-        loss = total(terms, self.params.train.weights)
-        values = {**terms.numbers(), "total": float(loss.detach())}
-        if not bool(torch.isfinite(loss)):
+    def warm_step(self, number: int) -> dict[str, float]:
+        """U's step number ``number`` on tiles of faces, with review and the additions alone; returns all terms."""
+        train = self.params.train
+        drawn = self.face_tiles.batch(self.params.seed + _SEED_OF_TILES, number, train.warm.batch, (own(), count()))
+        clean, blurred, mask = (tensor.to(self.device) for tensor in (drawn.clean, drawn.seen.blurred, drawn.seen.mask))
+        made = blend(self._unet, blurred, mask)
+        terms = Terms(review=review(made, blurred, mask, train.budget) if train.weights.review else None)
+        faces = [Faces(made, clean, mask)]
+        return {**self._step_unet(terms, self._additions(faces)), **self._step_discriminator(faces)}
+
+    def _additions(self, faces: list[Faces]) -> Additions:
+        self.discriminator.requires_grad_(False)
+        with self._mixed():
+            return additions(faces, self.params.train.additions, self.features, self.discriminator)
+
+    def _step_unet(self, terms: Terms, added: Additions) -> dict[str, float]:
+        """U's optimiser step on the weighted sum; returns the terms, their total and the norm of the gradient."""
+        train, number = self.params.train, self.done + 1
+        known = {name: value for name, value in [*terms.items(), *added.items()] if value is not None}
+        weights = {**train.weights.model_dump(), **train.additions.model_dump()}
+        loss = torch.stack([weights[name] * value for name, value in known.items()]).sum()
+        listing = total(torch.stack([*known.values(), loss]))
+        values = dict(zip([*known, "total"], listing.tolist(), strict=True))
+        if not math.isfinite(values["total"]):
             listed = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise DartblurError(f"the loss is not finite at step {number} ({listed}); lower train.unet_learning_rate or train.inner.learning_rate")
         parameters = list(self.unet.parameters())
         # grad() rather than backward(): neither f nor fg collects a gradient that nobody wants.
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        for parameter, gradient in zip(parameters, joint_many(torch.autograd.grad(loss, parameters)), strict=True):
             parameter.grad = gradient
         # An infinite gradient must stop the run as loudly as an infinite loss.
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.params.train.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, train.gradient_clip)
         if not bool(torch.isfinite(norm)):
             raise DartblurError(f"U's gradient is not finite at step {number} (loss {values['total']:g}); raise train.inner.epsilon")
         self.unet_optimizer.step()
-        return {**values, "gradient": float(norm), "detector": self.detector_step(batch, anonymised)}
+        return {**values, "gradient": float(norm)}
 
-    def terms(self, batch: Batch, anonymised: Tensor) -> Terms:
-        """The objectives whose weight is above 0, as functions of g(x) (B, 3, S, S)."""
+    def _step_discriminator(self, faces: list[Faces]) -> dict[str, float]:
+        """The discriminator's step on what U painted, as a constant, and on the photographs."""
+        if not self.params.train.additions.realism or not faces:
+            return {}
+        self.discriminator.requires_grad_(True)
+        losses = []
+        for group in faces:
+            both, masks = torch.cat([group.clean, group.made.detach()]), torch.cat([group.mask, group.mask])
+            with self._mixed():
+                real, painted = self.discriminator(both, masks).chunk(2)
+            losses.append(hinge(real, painted, patch_weights(group.mask)) / len(faces))
+        loss = torch.stack(losses).sum()
+        parameters = list(self.discriminator.parameters())
+        for parameter, gradient in zip(parameters, joint_many(torch.autograd.grad(loss, parameters)), strict=True):
+            parameter.grad = gradient
+        self.discriminator_optimizer.step()
+        return {"discriminator": float(total(loss))}
+
+    def detector_step(self, batch: Batch, anonymised: Tensor, turn: int) -> float:
+        """fg's ordinary step on Ldet(fg(g(x)), y), with g(x) (B, 3, S, S) as a constant; returns the loss."""
+        member, optimizer = self.pool.take(turn)
+        loss = self._loss(member.train()(anonymised.detach()), batch.annotated)
+        names, parameters = zip(*member.named_parameters(), strict=True)
+        gradients = dict(zip(names, joint_many(torch.autograd.grad(loss, parameters)), strict=True))
+        return self.pool.step(member, optimizer, Learned(float(total(loss)), gradients, {}))
+
+    def adversarial_step(self, batch: Batch, turn: int) -> dict[str, float]:
+        """U's step on the four objectives and the additions, then fg's ordinary step on the same g(x); returns all terms."""
+        painted = self._paint(batch)
+        if not bool(total(batch.mask.amax()) > 0):  # no face in the whole batch: nothing for U to learn
+            return {"detector": self.detector_step(batch, painted.views, turn)}
+        terms, learned = self.terms(batch, painted.views, turn)
+        faces = [
+            Faces(made, torch.stack([gather(batch.clean[view], tile, FILL) for view, tile in where]), seen.mask)
+            for where, seen, made in painted.tiles
+        ]
+        faces = faces or [self._nothing()]
+        values = {**self._step_unet(terms, self._additions(faces)), **self._step_discriminator(faces)}
+        # The inner step has taken Ldet(fg(g(x)), y) and its gradient on the very same pictures: fg's ordinary step needs no pass of its own.
+        loss = self.pool.step(*self.pool.take(turn), learned) if learned else self.detector_step(batch, painted.views, turn)
+        return {**values, "detector": loss}
+
+    def _nothing(self) -> Faces:
+        """No tile at all, for a process without a face while others have some: it takes part in the sums with zeros."""
+        size = tile_around((0, 0, self.config.face_max, self.config.face_max), self.config.tiles).size
+        pictures, masks = (torch.zeros(0, channels, size, size, device=self.device) for channels in (3, 1))
+        return Faces(blend(self._unet, pictures, masks), pictures, masks)
+
+    def terms(self, batch: Batch, anonymised: Tensor, turn: int) -> tuple[Terms, Learned | None]:
+        """The objectives whose weight is above 0, as functions of g(x) (B, 3, S, S), and what the inner step learned on the way."""
         train = self.params.train
         weights, smoothing = train.weights, train.label_smoothing
         pseudo = self._pseudo_labels(batch.clean) if weights.process or weights.posthoc or weights.cycle else batch.annotated
-        constants = {name: value.detach() for name, value in self.detector.named_parameters()}
-        self.detector.eval()
-        posthoc = functional_call(self.detector, constants, (anonymised,)) if weights.posthoc else None
-        return Terms(
+        member = self.pool.take(turn)[0]
+        posthoc = None
+        if weights.posthoc:
+            constants = {name: value.detach() for name, value in member.named_parameters()}
+            posthoc = functional_call(member.eval(), constants, (anonymised,))
+        after, learned = self._after_inner_step(batch, anonymised, turn) if weights.cycle else (None, None)
+        terms = Terms(
             review=review(anonymised, batch.blurred, batch.mask, train.budget) if weights.review else None,
             process=fidelity(self.frozen(anonymised), pseudo, self.params.detector, 0.0) if weights.process else None,
             posthoc=fidelity(posthoc, pseudo, self.params.detector, smoothing) if posthoc else None,
-            cycle=fidelity(self._after_inner_step(batch, anonymised), pseudo, self.params.detector, smoothing) if weights.cycle else None,
+            cycle=fidelity(after, pseudo, self.params.detector, smoothing) if after else None,
         )
+        return terms, learned
 
     def _pseudo_labels(self, clean: Tensor) -> Targets:
         """T(x): what the frozen detector finds on the clean picture, from a probability on, as anchor targets."""
         found = detect(self.frozen, clean, self.params.detector, self.params.train.pseudo_label_score)
         return self._targets(FaceBatch.of([rows[:, :4] for rows in found], device=self.device))
 
-    def _after_inner_step(self, batch: Batch, anonymised: Tensor) -> Outputs:
-        """fg'(x): fg after the differentiable step on Ldet(fg(g(x)), y), run on clean pictures."""
-        parameters = {name: value.detach().requires_grad_() for name, value in self.detector.named_parameters()}
+    def _after_inner_step(self, batch: Batch, anonymised: Tensor, turn: int) -> tuple[Outputs, Learned]:
+        """fg'(x): fg after the differentiable step on Ldet(fg(g(x)), y), run on clean pictures; and what its first step learned."""
+        member, optimizer = self.pool.take(turn)
+        parameters = {name: value.detach().requires_grad_() for name, value in member.named_parameters()}
+        passes: list[tuple[Tensor, dict[str, Tensor]]] = []
 
         def loss(current: Parameters) -> Tensor:
             # In training mode a forward pass moves the batch-norm statistics: those of clones, so that fg's stay as they are. fg' keeps fg's
             # too: moved ones would depend on g(x) in a way that the gradient does not see.
-            moved = {name: value.clone() for name, value in self.detector.named_buffers()}
-            self.detector.train()
-            return self._loss(functional_call(self.detector, {**current, **moved}, (anonymised,)), batch.annotated)
+            moved = {name: value.clone() for name, value in member.named_buffers()}
+            member.train()
+            value = self._loss(functional_call(member, {**current, **moved}, (anonymised,)), batch.annotated)
+            passes.append((value, moved))
+            return value
 
-        warm = warm_state(self.detector, self.detector_optimizer)
-        updated = inner_steps(parameters, loss, self.params.train.inner, warm)
-        self.detector.eval()
-        outputs: Outputs = functional_call(self.detector, updated, (batch.clean,))
-        return outputs
+        updated, gradients = inner_steps(parameters, loss, self.params.train.inner, warm_state(member, optimizer))
+        member.eval()
+        outputs: Outputs = functional_call(member, updated, (batch.clean,))
+        value, statistics = passes[0]
+        return outputs, Learned(float(total(value)), gradients, statistics)
 
     def describe(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""
-        return {"epoch": self.epoch, "outer_steps": self.outer_steps, "parameters": sum(p.numel() for p in self.unet.parameters())}
+        return {"done": self.done, "steps": self.schedule.steps, "parameters": sum(p.numel() for p in self.unet.parameters())}

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from dartblur.blur.dartblur import TILES_A_BATCH, DartBlur, DartBlurConfig, save_unet
 from dartblur.blur.gaussian import Gaussian
-from dartblur.blur.unet import UNet
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.tensors import save_tensors
@@ -81,20 +79,6 @@ def test_faces_of_any_size_are_painted(side: int, context: float) -> None:
     painted = np.abs(hidden.astype(int) - Gaussian().anonymize(image, boxes))[mask]
     assert painted.mean() > 2
     assert np.array_equal(hidden[~mask], image[~mask])
-
-
-@settings(max_examples=200)
-@given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 400), st.integers(1, 400), st.floats(0, 4), st.integers(3, 6))
-def test_a_tile_holds_its_face_and_suits_the_network(x: int, y: int, width: int, height: int, context: float, depth: int) -> None:
-    model = DartBlur(UNet(4, 3), replace(CONFIG, context=context, depth=depth))
-    window, size = model._tile((x, y, x + width, y + height))
-    assert size % (1 << depth) == 0
-    assert window.left <= x and x + width <= window.left + window.side
-    assert window.top <= y and y + height <= window.top + window.side
-    seen = max(width, height) * size / window.side
-    assert seen <= CONFIG.face_max * 1.05
-    if CONFIG.face_min <= max(width, height) <= CONFIG.face_max:
-        assert window.side == size
 
 
 def test_many_overlapping_faces() -> None:

@@ -50,7 +50,8 @@ DAG = {
     "train-detector": (["data/canonical", "reports/validation.json"], "models/detector"),
     "train": (["data/preblur", "models/detector"], "models/dartblur"),
     "anonymize": (["data/canonical", "models/dartblur"], "data/arms/dartblur"),
-    "evaluate": (["reports/downstream", "data/arms"], "reports/evaluation.json"),
+    "privacy": (["models/dartblur"], "reports/privacy.json"),
+    "evaluate": (["reports/downstream", "reports/transfer", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
     "register": (["reports/evaluation.json", "models/dartblur"], "reports/metrics.json"),
     "report": (["reports/metrics.json"], "reports/index.html"),
 }
@@ -67,6 +68,10 @@ def dag() -> str:
         "  downstream:", "    matrix: {arm: [clean, block, dartblur], seed: [0, 1]}",
         f"    cmd: {sys.executable} step.py downstream@${{item.arm}}-${{item.seed}} reports/downstream/${{item.arm}}-${{item.seed}}.json",
         '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["reports/downstream/${item.arm}-${item.seed}.json"]',
+        "  transfer:", "    matrix: {detector: [centernet], arm: [clean, dartblur], seed: [0]}",
+        f"    cmd: {sys.executable} step.py transfer@${{item.detector}}-${{item.arm}}-${{item.seed}}"
+        " reports/transfer/${item.detector}-${item.arm}-${item.seed}.json",
+        '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["reports/transfer/${item.detector}-${item.arm}-${item.seed}.json"]',
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

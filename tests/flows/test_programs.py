@@ -86,13 +86,13 @@ def test_stages_side_by_side_leave_the_lock_of_dvc_repro(project: Path, tmp_path
     dvc(tmp_path / "other", "repro")
     monkeypatch.chdir(project)
     names = programs.stage_names()
-    alone = ["ingest", "validate", "preblur", "baseline@clean", "baseline@block", "train-detector", "train", "anonymize"]
+    alone = ["ingest", "validate", "preblur", "baseline@clean", "baseline@block", "train-detector", "train", "anonymize", "privacy"]
     for name in alone:
         assert run(programs.repro_command(name)).error is None
     monkeypatch.setenv("RENDEZVOUS", "downstream")
     with ThreadPoolExecutor(2) as threads:
-        outcomes = list(threads.map(run, [programs.repro_command(name) for name in names if name.startswith("downstream@")]))
-    assert [outcome.error for outcome in outcomes] == [None] * 6
+        outcomes = list(threads.map(run, [programs.repro_command(name) for name in names if name.startswith(("downstream@", "transfer@"))]))
+    assert [outcome.error for outcome in outcomes] == [None] * 8
     for name in ("evaluate", "register", "report"):
         assert run(programs.repro_command(name)).error is None
     locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (project, tmp_path / "other")]

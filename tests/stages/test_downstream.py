@@ -12,7 +12,7 @@ from dartblur.detector import training
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.dataset import FaceDataset
 from dartblur.stages import arm, downstream
-from dartblur.stages.paths import ARMS, DOWNSTREAM, WORK
+from dartblur.stages.paths import ARMS, DOWNSTREAM, TRANSFER, WORK
 from tests.stages.conftest import MakeParams
 
 
@@ -129,3 +129,32 @@ def test_a_missing_arm_is_bad_usage(tiny: MakeParams) -> None:
     with pytest.raises(UsageError, match="data/arms/gaussian"):
         downstream.run(tiny(), "gaussian", 0)
     assert not DOWNSTREAM.exists()
+
+
+def test_another_family_has_files_of_its_own(tiny: MakeParams) -> None:
+    params = tiny(evaluate={"transfer": ["centernet"], "test_views": 4})
+    downstream.run(params, "block", 1, "centernet")
+    (path,) = TRANSFER.iterdir()
+    assert path.name == "centernet-block-1.json"
+    found = json.loads(path.read_bytes())
+    assert list(found) == ["detector", "arm", "seed", "ap", "ap_self"]
+    assert (found["detector"], found["arm"], found["seed"]) == ("centernet", "block", 1)
+    assert 0 <= found["ap"]["all"] <= 1
+    before = path.read_bytes()
+    downstream.run(params, "block", 1, "centernet")
+    assert path.read_bytes() == before
+    assert not DOWNSTREAM.exists()
+    assert not list(WORK.glob("*"))
+
+
+def test_a_family_that_is_switched_off_says_so_and_needs_no_arm(tiny: MakeParams) -> None:
+    shutil.rmtree(ARMS)
+    downstream.run(tiny(), "dartblur", 0, "centernet")
+    found = json.loads((TRANSFER / "centernet-dartblur-0.json").read_bytes())
+    assert found == {"detector": "centernet", "arm": "dartblur", "seed": 0, "skipped": "evaluate.transfer does not name this family"}
+
+
+def test_an_unknown_family_is_bad_usage(tiny: MakeParams) -> None:
+    with pytest.raises(UsageError, match="no such family"):
+        downstream.run(tiny(), "block", 0, "yolo")
+    assert not TRANSFER.exists()

@@ -62,12 +62,31 @@ def write_downstream() -> None:
             (paths.DOWNSTREAM / f"{arm}-{seed}.json").write_text(json.dumps(result))
 
 
+def write_privacy(holds: bool) -> None:
+    """What the stage privacy leaves: the attack on every arm, and whether dartblur is matched."""
+    missing = {"parrot": None, "parrot_reason": "not there"}
+    arms = {arm: {"off_the_shelf": {"auc": auc}, **missing} for arm, auc in zip(ARMS, (1.0, 0.7, 0.71), strict=True)}
+    evidence = {"strength": 2.0, "attacker": "off_the_shelf", "auc": 0.71, "gaussian_auc": 0.7, "difference": 0.01, "ci": [-0.01, 0.03]}
+    found = {"matched": holds, **({} if holds else {"reason": "easier to recognise"}), **evidence, "tolerance": 0.02}
+    paths.PRIVACY.write_text(json.dumps({"protocol": {"people": 7}, "arms": arms, "matched": found}))
+
+
+def write_transfer(*values: float) -> None:
+    paths.TRANSFER.mkdir()
+    for arm, ap in zip(ARMS, values, strict=True):
+        for seed in (0, 1):
+            figures = dict.fromkeys(("easy", "medium", "hard", "all"), ap)
+            result = {"detector": "centernet", "arm": arm, "seed": seed, "ap": figures, "ap_self": figures}
+            (paths.TRANSFER / f"centernet-{arm}-{seed}.json").write_text(json.dumps(result))
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.chdir(tmp_path)
     params = small_params()
     write_arms()
     write_downstream()
+    write_privacy(True)
     torch.manual_seed(0)
     save_detector(paths.DETECTOR, RetinaFace(params.detector.backbone, params.detector.channels), params.detector, {})
     return params
@@ -89,9 +108,15 @@ def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[st
     assert 0 <= ours["ap_frozen"]["retinaface"] <= 1
     assert 0 < ours["convenience"]["l1"] < 6
     assert ours["convenience"]["outside_changed"] == 0
-    assert ours["matched"] is None
-    assert ours["matched_reason"]
-    assert all(arm["privacy"] is None and arm["privacy_reason"] for arm in result["arms"].values())
+    assert {key: ours["matched"][key] for key in ("strength", "attacker", "auc", "gaussian_auc")} == {
+        "strength": 2.0, "attacker": "off_the_shelf", "auc": 0.71, "gaussian_auc": 0.7,
+    }  # fmt: skip
+    assert ours["matched"]["suppression"] == ours["suppression"]
+    assert ours["matched"]["ci"] == [-0.01, 0.03]
+    assert "matched" not in result["arms"]["clean"]
+    assert [arm["privacy"]["off_the_shelf"]["auc"] for arm in result["arms"].values()] == [1.0, 0.7, 0.71]
+    assert ours["privacy"]["parrot"] is None
+    assert result["protocol"]["privacy"] == {"people": 7}
     blurred = result["arms"]["gaussian"]["convenience"]
     assert (blurred["l1"], blurred["psnr"], blurred["ssim"]) == (0.0, None, pytest.approx(1.0))
     assert result["protocol"]["pictures"] == 3
@@ -116,6 +141,43 @@ def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[st
     assert "Promoted." in printed
     assert "0.67" in printed
     assert "reports/index.html" in printed
+
+
+def test_where_privacy_is_not_matched_no_suppression_counts(project: Params) -> None:
+    write_privacy(False)
+    evaluate.run(project)
+    ours = json.loads(paths.EVALUATION.read_bytes())["arms"]["dartblur"]
+    assert ours["matched"] is None
+    assert ours["matched_reason"] == "easier to recognise"
+    assert ours["suppression"]["mean"] is not None
+
+
+@pytest.mark.parametrize("text", [None, "{}", '{"protocol": {}, "arms": {"clean": {}}, "matched": {}}'])
+def test_the_attack_of_other_arms_is_refused(project: Params, text: str | None) -> None:
+    paths.PRIVACY.unlink() if text is None else paths.PRIVACY.write_text(text)
+    with pytest.raises(DartblurError, match=r"privacy\.json: (cannot be read|does not hold the arms clean, gaussian, dartblur).*`dartblur privacy`"):
+        evaluate.run(project)
+
+
+def test_another_family_of_detectors(project: Params) -> None:
+    evaluate.run(project)
+    assert all(arm["transfer"] is None and arm["transfer_reason"] for arm in json.loads(paths.EVALUATION.read_bytes())["arms"].values())
+    params = project.model_copy(update={"evaluate": project.evaluate.model_copy(update={"transfer": ["centernet"]})})
+    remedy = r"centernet-clean-0\.json: .* `dartblur downstream clean 0 --detector centernet`"
+    with pytest.raises(DartblurError, match=remedy):
+        evaluate.run(params)
+    write_transfer(0.8, 0.4, 0.5)
+    evaluate.run(params)
+    result = json.loads(paths.EVALUATION.read_bytes())
+    ours = result["arms"]["dartblur"]["transfer"]["centernet"]
+    assert list(ours) == ["ap", "ap_self", "gap", "suppression", "shortcut", "transfer_ratio"]
+    assert ours["suppression"]["mean"] == pytest.approx(0.25)
+    assert ours["transfer_ratio"] == pytest.approx(0.25 / (2 / 3), abs=1e-5)
+    assert "transfer_ratio" not in result["arms"]["clean"]["transfer"]["centernet"]
+    assert result["protocol"]["transfer"] == ["centernet"]
+    (paths.TRANSFER / "centernet-clean-0.json").write_text('{"detector": "centernet", "arm": "clean", "seed": 0, "skipped": "off"}')
+    with pytest.raises(DartblurError, match=remedy):  # what is left of a run with the family switched off
+        evaluate.run(params)
 
 
 def test_a_missing_training_is_named_with_its_remedy(project: Params) -> None:

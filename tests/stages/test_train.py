@@ -2,10 +2,15 @@
 
 import csv
 import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,18 +20,22 @@ from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import as_boxes
 from dartblur.faces.dataset import TABLE, FaceDataset, write_table
 from dartblur.media.images import read_image
-from dartblur.params import Params, RegistryParams
+from dartblur.params import PARAMS_FILE, Params, PoolParams, RegistryParams
 from dartblur.registry.tracking import connect
 from dartblur.stages import train
 from dartblur.stages.paths import CANONICAL, DARTBLUR, DETECTOR, LIVE, PREBLUR, WORK
-from dartblur.training.checkpoint import STATE_FILE
+from dartblur.training import run as loop
+from dartblur.training.checkpoint import BEFORE_FILE, STATE_FILE
 from tests.registry.conftest import MLFLOW_WARNINGS, empty_store, fresh_registry
 from tests.stages.conftest import MakeParams, content
 
 __all__ = ["empty_store"]  # a fixture
 pytestmark = MLFLOW_WARNINGS
 
-TERMS = {"review", "process", "posthoc", "cycle", "total", "gradient", "detector"}
+ON_TILES = {"review", "restore", "features", "realism", "total", "gradient", "discriminator"}
+TERMS = ON_TILES | {"process", "posthoc", "cycle", "detector"}
+STEPS = 11
+"""Three warm ones, then twice two of fg and two of both; the last of each round is 3, 7 and 11."""
 
 
 @pytest.fixture
@@ -57,12 +66,13 @@ def runs(registry: RegistryParams) -> list[Any]:
 
 
 def test_the_model_the_state_the_history_and_the_samples(undisturbed: dict[str, bytes], tmp_path: Path, prepared: Path, tiny: MakeParams) -> None:
-    assert set(undisturbed) == {UNET_FILE, STATE_FILE, "history.csv", "training.json", "samples/epoch-001.png", "samples/epoch-002.png"}
+    samples = {f"samples/step-{number:06d}.png" for number in (3, 7, 11)}
+    assert set(undisturbed) == {UNET_FILE, STATE_FILE, "history.csv", "training.json", *samples}
     for name, data in undisturbed.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     model = DartBlur.load(tmp_path / UNET_FILE)
-    assert model.config == DartBlurConfig(width=4, depth=3, strength=1.0, context=0.5, face_min=16, face_max=40)
+    assert model.config == DartBlurConfig(width=4, depth=3, strength=1.0, context=0.5, face_min=16, face_max=24)
     picture = FaceDataset(prepared / CANONICAL).pictures("val")[0]
     image = FaceDataset(prepared / CANONICAL).read(picture)
     assert (model.anonymize(image, picture.boxes) != image).any()
@@ -70,14 +80,15 @@ def test_the_model_the_state_the_history_and_the_samples(undisturbed: dict[str, 
 
     with (tmp_path / "history.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["epoch"]) for row in rows] == [1, 2]
-    assert all(set(row) == TERMS | {"epoch"} and all(row.values()) for row in rows)
+    assert [float(row["step"]) for row in rows] == [3, 7, 11]
+    assert [{name for name, value in row.items() if value} for row in rows] == [ON_TILES | {"step"}, TERMS | {"step"}, TERMS | {"step"}]
     described = json.loads(undisturbed["training.json"])
-    assert (described["epoch"], described["outer_steps"]) == (2, 4)
-    assert described["weights"] == tiny().train.weights.model_dump()
+    assert (described["done"], described["steps"]) == (STEPS, STEPS)
+    assert described["parameters"] == sum(value.numel() for value in model.unet.parameters())
+    assert described["weights"] == {**tiny().train.weights.model_dump(), **tiny().train.additions.model_dump()}
     assert described["last"] == {name: float(value) for name, value in rows[-1].items()}
     # Six views of 64 pixels, one a row: clean, pre-blurred, anonymised.
-    assert read_image(tmp_path / "samples/epoch-002.png").shape == (6 * 64, 3 * 64, 3)
+    assert read_image(tmp_path / "samples/step-000011.png").shape == (6 * 64, 3 * 64, 3)
 
 
 def test_the_training_moved_the_network(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
@@ -102,20 +113,21 @@ def test_mlflow_and_dvclive_have_the_numbers(params: Params, registry: RegistryP
     assert run.data.params["train.inner.optimizer"] == "adam"
     assert run.data.params["unet.width"] == "4"
     assert "registry.tracking_uri" not in run.data.params
-    # Every fifth of the eight steps is logged: the fifth, of fg alone.
+    # Every fifth step is logged: the fifth, of fg alone, and the tenth, of both.
     client = connect(registry)
-    (point,) = client.get_metric_history(run.info.run_id, "train/detector")
-    assert (point.step, point.value > 0) == (5, True)
+    points = {name: client.get_metric_history(run.info.run_id, f"train/{name}") for name in TERMS}
+    assert {name: [point.step for point in found] for name, found in points.items()} == {**{name: [10] for name in TERMS}, "detector": [5, 10]}
+    assert all(point.value > 0 for point in points["detector"])
     assert {"rate/unet", "rate/detector", "images_per_second"} <= set(run.data.metrics)
     assert run.data.metrics["rate/unet"] == pytest.approx(params.train.unet_learning_rate * params.train.decay)
     pictures = [item.path for item in client.list_artifacts(run.info.run_id, "pictures")]
-    assert pictures == ["pictures/samples-000001.png", "pictures/samples-000002.png"]
+    assert pictures == ["pictures/samples-000003.png", "pictures/samples-000007.png", "pictures/samples-000011.png"]
     assert any(path.is_file() and "detector" in str(path) for path in LIVE.rglob("*"))
 
 
-def kill_after(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
-    """Let call number ``call`` of ``train.<name>`` do its work, then be the last thing that the process does."""
-    original: Callable[..., Any] = getattr(train, name)
+def kill_after(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, call: int) -> None:
+    """Let call number ``call`` of ``<module>.<name>`` do its work, then be the last thing that the process does."""
+    original: Callable[..., Any] = getattr(module, name)
     calls = 0
 
     def killed(*args: Any, **keys: Any) -> Any:
@@ -123,26 +135,53 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
         calls += 1
         result = original(*args, **keys)
         if calls == call:
-            monkeypatch.setattr(train, name, original)
+            monkeypatch.setattr(module, name, original)
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(train, name, killed)
+    monkeypatch.setattr(module, name, killed)
+
+
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the steps that are taken from now on."""
+    steps: list[int] = []
+
+    @contextmanager
+    def watching(title: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        assert total == STEPS
+
+        def show(done: int, note: str = "") -> None:
+            steps.append(done)
+
+        yield show
+
+    monkeypatch.setattr(train, "progress_bar", watching)
+    return steps
 
 
 @pytest.mark.parametrize(
-    ("name", "call", "left"),
+    ("module", "name", "call", "first"),
     [
-        ("save_training", 1, 4),  # after the first outer epoch
-        ("write_image", 2, 4),  # in the second, before its checkpoint: it is done again
-        ("write_image", 1, 8),  # in the first: there is nothing to go on from
-        ("save_unet", 1, 0),  # while the result is written
+        (loop, "save_training", 1, 3),  # in the middle of the warm start
+        (loop, "save_training", 2, 4),  # at its end
+        (loop, "save_training", 4, 7),  # in the middle of a round, between two adversarial steps
+        (loop, "save_training", 6, 9),  # after a detector of the pool has started again
+        (train, "write_image", 2, 7),  # at the end of a round, before its checkpoint: the step is done again
+        (train, "save_unet", 1, STEPS + 1),  # while the result is written: nothing is left to do
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(
-    undisturbed: dict[str, bytes], params: Params, registry: RegistryParams, monkeypatch: pytest.MonkeyPatch, name: str, call: int, left: int
+    undisturbed: dict[str, bytes],
+    params: Params,
+    registry: RegistryParams,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    call: int,
+    first: int,
 ) -> None:
-    kill_after(monkeypatch, name, call)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)  # checkpoints after the steps 2, 3, 4, 6, 7, 8, 10 and 11
+    kill_after(monkeypatch, module, name, call)
     with pytest.raises(KeyboardInterrupt):
         train.run(params)
     assert not DARTBLUR.exists()
@@ -150,31 +189,64 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     (run,) = runs(registry)
     assert run.info.status == ("FINISHED" if name == "save_unet" else "KILLED")
 
-    steps: list[int] = []
-
-    @contextmanager
-    def watching(title: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        def show(done: int, note: str = "") -> None:
-            steps.append(done)
-
-        yield show
-
-    monkeypatch.setattr(train, "progress_bar", watching)
+    steps = watch(monkeypatch)
     train.run(params)
-    assert steps == list(range(9 - left, 9))
+    assert steps == list(range(first, STEPS + 1))
     assert content(DARTBLUR) == undisturbed
     assert not list(WORK.iterdir())
     assert [(other.info.run_id, other.info.status) for other in runs(registry)] == [(run.info.run_id, "FINISHED")]
 
 
+def test_a_training_whose_last_checkpoint_is_spoilt_goes_on_from_the_one_before(
+    undisturbed: dict[str, bytes], params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_after(monkeypatch, loop, "save_training", 2)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(params)
+    (work,) = WORK.iterdir()
+    assert {STATE_FILE, BEFORE_FILE} <= {path.name for path in work.iterdir()}
+    state = bytearray((work / STATE_FILE).read_bytes())
+    state[-1000] ^= 16
+    (work / STATE_FILE).write_bytes(state)
+    steps = watch(monkeypatch)
+    with pytest.warns(RuntimeWarning, match="the checkpoint before it is taken"):
+        train.run(params)
+    assert steps == list(range(4, STEPS + 1))
+    assert content(DARTBLUR) == undisturbed
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed_at_random_moments_leave_the_same_bytes(
+    undisturbed: dict[str, bytes], params: Params, registry: RegistryParams, workplace: Path
+) -> None:
+    """SIGKILL, which nothing can catch: once early, once about the first checkpoint, once about the second."""
+    (workplace / PARAMS_FILE).write_text(params.model_dump_json(), encoding="utf-8")
+    moments = random.Random(0)  # noqa: S311
+    for moment in ("mlflow_run", STATE_FILE, BEFORE_FILE, "the end"):
+        with (workplace / "stderr").open("w+") as log, subprocess.Popen([sys.executable, "-m", "dartblur.cli", "train"], stderr=log) as process:
+            while process.poll() is None and not list(WORK.glob(f"*/{moment}")):
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, 0.2))
+            if moment != "the end":
+                process.kill()
+            process.wait()
+            log.seek(0)
+            assert process.returncode in (-9, 0), log.read()
+        assert content(DARTBLUR) in ({}, undisturbed)
+    assert process.returncode == 0
+    assert content(DARTBLUR) == undisturbed
+    assert not list(WORK.iterdir())
+    assert {run.info.status for run in runs(registry)} == {"FINISHED"}
+
+
 def test_another_setting_or_other_pictures_start_afresh(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is killed after its first outer epoch and leaves a work folder of its own."""
+    """Each is killed after its first round and leaves a work folder of its own."""
     table = (PREBLUR / TABLE).read_bytes()
     for number, changed in enumerate((params, params.model_copy(update={"seed": 1}), params)):
         if number == 2:
             write_table(PREBLUR, FaceDataset(PREBLUR).table.assign(sha256="0" * 64))
             assert (PREBLUR / TABLE).read_bytes() != table
-        kill_after(monkeypatch, "save_training", 1)
+        kill_after(monkeypatch, loop, "save_training", 1)
         with pytest.raises(KeyboardInterrupt):
             train.run(changed)
         assert len(list(WORK.iterdir())) == number + 1
@@ -183,8 +255,8 @@ def test_another_setting_or_other_pictures_start_afresh(params: Params, monkeypa
 def test_a_loss_that_is_not_finite_fails_the_run_and_leaves_the_old_model(params: Params, registry: RegistryParams) -> None:
     DARTBLUR.mkdir()
     (DARTBLUR / UNET_FILE).write_bytes(b"the old model")
-    broken = params.train.model_copy(update={"detector_learning_rate": 1e30})
-    with pytest.raises(DartblurError, match=r"^fg's loss is .* in outer epoch 1; lower train\.detector_learning_rate$"):
+    broken = params.train.model_copy(update={"detector_learning_rate": 1e30, "pool": PoolParams(size=1, restart=0)})
+    with pytest.raises(DartblurError, match=r"^fg's loss is (nan|inf); lower train\.detector_learning_rate$"):
         train.run(params.model_copy(update={"train": broken}))
     assert content(DARTBLUR) == {UNET_FILE: b"the old model"}
     (run,) = runs(registry)
@@ -192,6 +264,8 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_leaves_the_old_model(params
 
 
 def test_what_is_missing_is_said(params: Params) -> None:
+    with pytest.raises(DartblurError, match=r"train\.batch: 5 is more than the 4 training pictures; lower it or add pictures"):
+        train.run(params.model_copy(update={"train": params.train.model_copy(update={"batch": 5})}))
     write_table(CANONICAL, FaceDataset(CANONICAL).table.assign(ignore=True))
     with pytest.raises(DartblurError, match="the train split has no picture with a counted face"):
         train.run(params)

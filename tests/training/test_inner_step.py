@@ -65,7 +65,7 @@ def outer(model: SmallDetector, pictures: dict[str, Tensor], params: InnerParams
         def loss(current: Parameters) -> Tensor:
             return F.cross_entropy(functional_call(model, {**current, **buffers}, (anonymised,)), pictures["labels"])
 
-        updated = inner_steps(start, loss, params, warm)
+        updated, _ = inner_steps(start, loss, params, warm)
         return F.cross_entropy(functional_call(model, {**updated, **buffers}, (pictures["clean"],)), pictures["labels"])
 
     return value
@@ -113,9 +113,7 @@ def unrolled_by_torchopt(model: SmallDetector, pictures: dict[str, Tensor], opti
 
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
-def test_gradient_agrees_with_an_independent_unroll(
-    kind: str, steps: int, pictures: dict[str, Tensor], request: pytest.FixtureRequest
-) -> None:
+def test_gradient_agrees_with_an_independent_unroll(kind: str, steps: int, pictures: dict[str, Tensor], request: pytest.FixtureRequest) -> None:
     torchopt = pytest.importorskip("torchopt")
     # torchopt corrects Adam's bias in the default type; single precision would be its error, not ours.
     torch.set_default_dtype(torch.float64)
@@ -154,22 +152,32 @@ def test_one_step_equals_the_ordinary_optimisers(pictures: dict[str, Tensor]) ->
         def loss(current: Parameters, model: SmallDetector = model, buffers: dict[str, Tensor] = buffers) -> Tensor:
             return F.cross_entropy(functional_call(model, {**current, **buffers}, (pictures["anonymised"],)), pictures["labels"])
 
-        updated = inner_steps(start, loss, inner(kind, epsilon=1e-8), warm)
+        updated, first = inner_steps(start, loss, inner(kind, epsilon=1e-8), warm)
         optimizer.zero_grad()
         F.cross_entropy(model(pictures["anonymised"]), pictures["labels"]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         for name, value in model.named_parameters():
             torch.testing.assert_close(updated[name].detach(), value.detach(), rtol=1e-5, atol=1e-7)
+            assert value.grad is not None
+            torch.testing.assert_close(first[name], value.grad)
 
 
 def test_a_dead_unit_does_not_make_the_gradient_nan(pictures: dict[str, Tensor]) -> None:
     """A parameter without gradient has a second moment of zero, where a plain root has an infinite derivative."""
     start = {"used": torch.ones(3, dtype=torch.float64, requires_grad=True), "dead": torch.ones(2, dtype=torch.float64, requires_grad=True)}
     x = torch.rand(3, dtype=torch.float64, requires_grad=True)
-    updated = inner_steps(start, lambda p: (p["used"] * x).square().sum() + (p["dead"] * 0).sum(), inner("adam"), None)
+    updated, _ = inner_steps(start, lambda p: (p["used"] * x).square().sum() + (p["dead"] * 0).sum(), inner("adam"), None)
     (gradient,) = torch.autograd.grad(updated["used"].sum() + updated["dead"].sum(), x)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_gradient_at_the_start_is_that_of_the_first_step(steps: int) -> None:
+    start = {"a": torch.tensor([2.0, -1.0], dtype=torch.float64, requires_grad=True)}
+    _, first = inner_steps(start, lambda p: p["a"].square().sum(), inner("sgd", steps=steps), None)
+    assert first["a"].tolist() == [4.0, -2.0]
+    assert not first["a"].requires_grad
 
 
 def test_the_module_stays_as_it_is(pictures: dict[str, Tensor]) -> None:

@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dartblur.blur.tiles import TileSpec
+from dartblur.detector.views import Views
+from dartblur.errors import DartblurError
+from dartblur.faces.boxes import as_boxes
+from dartblur.faces.dataset import FaceDataset
+from dartblur.training.facetiles import CleanTiles, FaceTiles
+from tests.training.conftest import small, trainer
+
+SPEC = TileSpec(context=0.5, face_min=16, face_max=24, multiple=8)
+VIEW = small().view
+
+
+def tiles(copies: list[FaceDataset], spec: TileSpec = SPEC) -> FaceTiles:
+    return FaceTiles(Views(copies, "train", VIEW), spec)
+
+
+def tensors(batch: CleanTiles) -> list[Tensor]:
+    return [batch.clean, batch.seen.blurred, batch.seen.mask]
+
+
+def equal(a: CleanTiles, b: CleanTiles) -> bool:
+    return all(x.shape == y.shape and torch.equal(x, y) for x, y in zip(tensors(a), tensors(b), strict=True))
+
+
+def test_a_batch_is_a_function_of_seed_and_step(copies: list[FaceDataset]) -> None:
+    first, again = tiles(copies), FaceTiles(Views(copies, "train", VIEW, cache_bytes=1), SPEC)
+    for step in (3, 0, 1):
+        assert equal(first.batch(5, step, 4), again.batch(5, step, 4))
+    assert not equal(first.batch(5, 0, 4), first.batch(6, 0, 4))
+    assert not equal(first.batch(5, 0, 4), first.batch(5, 1, 4))
+
+
+def test_tiles_have_one_size_a_batch_that_suits_the_network(copies: list[FaceDataset]) -> None:
+    made = tiles(copies)
+    sides = set()
+    for step in range(12):
+        batch = made.batch(0, step, 3)
+        side = batch.clean.shape[3]
+        sides.add(side)
+        assert [tuple(tensor.shape) for tensor in tensors(batch)] == [(3, 3, side, side), (3, 3, side, side), (3, 1, side, side)]
+        assert all(tensor.dtype == torch.float32 for tensor in tensors(batch))
+        assert batch.clean.min() >= 0 and batch.clean.max() <= 255
+        assert bool(((batch.seen.mask == 0) | (batch.seen.mask == 1)).all())
+        # The face is about half of the tile's side, and its middle is near the tile's.
+        assert (batch.seen.mask[:, :, side // 2 - 2 : side // 2 + 2, side // 2 - 2 : side // 2 + 2] == 1).flatten(1).any(dim=1).all()
+    assert sides == {32, 40, 48}
+
+
+def test_windows_and_colours_are_the_same_clean_and_blurred(copies: list[FaceDataset]) -> None:
+    """With the clean pictures in both places, both come out the same."""
+    batch = tiles([copies[0], copies[0]]).batch(0, 0, 8)
+    assert torch.equal(batch.clean, batch.seen.blurred)
+
+
+def test_clean_and_blurred_differ_inside_the_mask_alone(copies: list[FaceDataset]) -> None:
+    batch = tiles(copies).batch(0, 1, 8)
+    difference = (batch.clean - batch.seen.blurred).abs().amax(dim=1, keepdim=True)
+    assert difference[batch.seen.mask == 1].mean() > 3
+    assert difference[batch.seen.mask == 0].max() < 1  # a pixel of which the mask holds next to nothing
+
+
+def test_each_tile_comes_from_one_of_several_preblurs(copies: list[FaceDataset]) -> None:
+    """Some tiles from the second copy, some from the third, which is not blurred at all."""
+    batch = tiles([copies[0], copies[1], copies[0]]).batch(0, 0, 16)
+    same = [torch.equal(a, b) for a, b in zip(batch.clean, batch.seen.blurred, strict=True)]
+    assert 3 < sum(same) < 13
+
+
+def test_every_picture_is_seen_in_a_pass_and_shares_of_a_batch_make_it_whole(copies: list[FaceDataset]) -> None:
+    made = tiles(copies)
+    read: list[str] = []
+    original = made.views.read
+    made.views.read = lambda copy, name: (read.append(name), original(copy, name))[1]  # type: ignore[method-assign, func-returns-value]
+    whole = made.batch(0, 0, len(made.faces))
+    assert sorted(set(read)) == sorted(picture.name for picture, _ in made.faces)
+    shares = [made.batch(0, 0, len(made.faces), (part, 2)) for part in (0, 1)]
+    for part, share in enumerate(shares):
+        assert all(torch.equal(a, b[part::2]) for a, b in zip(tensors(share), tensors(whole), strict=True))
+
+
+def test_faces_too_small_and_faces_that_do_not_count_are_left_out(copies: list[FaceDataset]) -> None:
+    views = Views(copies, "train", VIEW)
+    first, second, *others = views.pictures
+    boxes = as_boxes([(5, 5, 12, 12.5), (50, 50, 58, 53), (70, 70, 120, 120), (200, 10, 230, 40)])
+    ignore = np.array([False, False, True, False])
+    views.pictures = [replace(first, boxes=boxes, ignore=ignore), replace(second, boxes=boxes[:1], ignore=ignore[:1]), *others]
+    made = FaceTiles(views, SPEC)
+    assert [able.tolist() for picture, able in made.faces if picture.name == first.name] == [[1, 3]]
+    assert second.name not in {picture.name for picture, _ in made.faces}
+
+
+def test_where_no_face_is_left_it_is_said(copies: list[FaceDataset]) -> None:
+    huge = TileSpec(context=0.5, face_min=1000, face_max=1024, multiple=8)
+    with pytest.raises(DartblurError, match=r"no counted face of the train split is 500 pixels or more; lower unet\.face_min or take other pictures"):
+        tiles(copies, huge)
+    params = small()
+    large = params.unet.model_copy(update={"face_min": 1000, "face_max": 1024})
+    with pytest.raises(DartblurError, match="no counted face"):
+        trainer(copies, params.model_copy(update={"unet": large}))
+    # Without a warm start they are enlarged in the views, and that is all there is to it.
+    without = params.train.model_copy(update={"warm": params.train.warm.model_copy(update={"steps": 0})})
+    trainer(copies, params.model_copy(update={"unet": large, "train": without}))
