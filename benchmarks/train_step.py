@@ -331,8 +331,8 @@ def main() -> None:
         return
     for part in filter(None, (result, result.get("full"))):
         peer, ours = part["peer"], part["ours"]
-        print(f"faces on {part['share']['masked']:.0%}: {peer['name']} {peer['seconds']:.2f} s, ours {ours['seconds']:.2f} s, ratio {part['ratio']:.2f}")
-        print(f"  memory {peer['memory_mib']} and {ours['memory_mib']} MiB, terms agree to {part['terms']['largest_difference']:.1e}")
+        print(f"{peer['name']}, faces on {part['share']['masked']:.0%}: {peer['seconds']:.2f} s a step, ours {ours['seconds']:.2f} s")
+        print(f"  ratio {part['ratio']:.2f}; memory {peer['memory_mib']} and {ours['memory_mib']} MiB")
     print(f"a detector trains on {result['img_s']:.1f} pictures a second; outside the device: {result['outside_device']:.1%} of a step")
 
 

@@ -255,7 +255,7 @@ def _hits(trial: Trial, known: Floats, asked: Floats) -> Floats:
 
 def _by_height(trial: Trial, distance: Floats) -> dict[str, dict[str, Any]]:
     """AUC by the height of the anonymised face; bands without a pair of one person are left out."""
-    names = [*(f"{low}-{high}" for low, high in itertools.pairwise(BANDS)), f"{BANDS[-1]}+"]
+    names = [*(f"{low}-{high}" for low, high in itertools.pairwise(BANDS)), f"{BANDS[-1]}-up"]
     band = np.searchsorted(BANDS, trial.height[trial.hidden], side="right") - 1
     result: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(names):

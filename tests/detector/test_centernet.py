@@ -105,7 +105,7 @@ def test_mirrored_maps_give_mirrored_faces() -> None:
 def test_it_learns_drawn_faces_by_heart(views: Views, tmp_path: Path) -> None:
     losses: list[float] = []
     model = train_detector(CENTERNET, views, PARAMS, 0, CPU, tmp_path / "work", lambda step, loss: losses.append(loss))
-    assert sum(losses[-5:]) < 0.4 * sum(losses[:5])
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
     batch = views.batch(0, 3, 8)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dartblur.detector.centernet_targets import BOX_WEIGHT, STRIDE, CenterTargets, center_loss, center_targets, decode, encode
+from dartblur.detector.centernet_targets import BOX_WEIGHT, CORE, STRIDE, CenterTargets, center_loss, center_targets, decode, encode
 
 CPU = torch.device("cpu")
 SIZE = 64
@@ -34,40 +34,75 @@ def test_an_untrained_network_cannot_ask_for_an_infinite_box() -> None:
     assert torch.isfinite(decode(torch.zeros(3, 2), torch.full((3, 4), 1e4))).all()
 
 
-def slow_targets(view: list[tuple[list[float], bool]]) -> tuple[list[list[float]], list[list[bool]]]:
-    """The rule of center_targets() in plain loops: heat and counts of one view."""
+def slow_targets(view: list[tuple[list[float], bool]]) -> tuple[list[list[float]], list[list[bool]], list[list[float]]]:
+    """The rule of center_targets() in plain loops: heat, counts, and (row, column, height of the bump, face) of each cell that learns a box."""
     cells = SIZE // STRIDE
     heat, counts = [[0.0] * cells for _ in range(cells)], [[True] * cells for _ in range(cells)]
-    for (x1, y1, x2, y2), ignored in view:
-        for row in range(cells):
-            for column in range(cells):
+    learning = []
+    for row in range(cells):
+        for column in range(cells):
+            owner: list[float] = []
+            for (x1, y1, x2, y2), ignored in view:
                 if ignored:
                     beside = (column + 1) * STRIDE <= x1 or column * STRIDE >= x2 or (row + 1) * STRIDE <= y1 or row * STRIDE >= y2
                     counts[row][column] &= beside
-                else:
-                    middle = (min(int((x1 + x2) / 8), cells - 1), min(int((y1 + y2) / 8), cells - 1))
-                    sigma = [(0.54 * side / STRIDE + 1) / 6 for side in (x2 - x1, y2 - y1)]
-                    power = ((column - middle[0]) / sigma[0]) ** 2 + ((row - middle[1]) / sigma[1]) ** 2
-                    heat[row][column] = max(heat[row][column], math.exp(-power / 2))
+                    continue
+                middle = (min(int((x1 + x2) / 8), cells - 1), min(int((y1 + y2) / 8), cells - 1))
+                sigma = [(0.54 * side / STRIDE + 1) / 6 for side in (x2 - x1, y2 - y1)]
+                bump = math.exp(-(((column - middle[0]) / sigma[0]) ** 2 + ((row - middle[1]) / sigma[1]) ** 2) / 2)
+                if bump > heat[row][column]:
+                    heat[row][column], owner = bump, [x1, y1, x2, y2]
+            if owner and heat[row][column] >= CORE:
+                learning.append([row, column, heat[row][column], *owner])
     counted = [[counts[row][column] or heat[row][column] == 1 for column in range(cells)] for row in range(cells)]
-    return heat, counted
+    return heat, counted, learning
 
 
 @given(flagged, flagged)
-def test_heat_and_counts_equal_the_plain_loops(first: list[tuple[list[float], bool]], second: list[tuple[list[float], bool]]) -> None:
+def test_targets_equal_the_plain_loops(first: list[tuple[list[float], bool]], second: list[tuple[list[float], bool]]) -> None:
     # In single precision, so that a centre on the border of two cells goes the same way in both.
     views = [[([float(np.float32(value)) for value in box], flag) for box, flag in view] for view in (first, second)]
     found = targets_of(*views)
+    assert found.faces == sum(not flag for view in views for _, flag in view)
     for index, view in enumerate(views):
-        heat, counts = slow_targets(view)
+        heat, counts, learning = slow_targets(view)
         np.testing.assert_allclose(found.heat[index].numpy(), heat, atol=2e-6)
         assert found.counts[index].tolist() == counts
-    wanted = [(index, box) for index, view in enumerate(views) for box, flag in view if not flag]
-    assert found.cells[:, 0].tolist() == [index for index, _ in wanted]
-    if wanted:
-        boxes = torch.tensor([box for _, box in wanted])
-        torch.testing.assert_close(decode(found.cells[:, 1:], found.boxes), boxes, atol=1e-3, rtol=1e-4)
-        assert (found.heat[tuple(found.cells.T)] == 1).all()
+        mine = found.cells[:, 0] == index
+        rows = {(row, column): (bump, face) for row, column, bump, *face in learning}
+        boxes, shares = decode(found.cells[mine, 1:], found.boxes[mine]), found.shares[mine]
+        # Two bumps equally high, or one within rounding of the core's edge, may go either way.
+        edge = sum(abs(bump - CORE) < 1e-5 for bump, _ in rows.values())
+        assert abs(len(boxes) - len(rows)) <= edge
+        totals: dict[tuple[float, ...], float] = {}
+        for (row, column), box, share in zip(found.cells[mine, 1:].tolist(), boxes.tolist(), shares.tolist(), strict=True):
+            candidates = [face for face, flag in view if not flag]
+            nearest = min(candidates, key=lambda face: max(abs(a - b) for a, b in zip(box, face, strict=True)))
+            assert box == pytest.approx(nearest, abs=2e-3)
+            assert (row, column) in rows or heat[row][column] == pytest.approx(CORE, abs=1e-5)
+            assert share > 0
+            totals[tuple(nearest)] = totals.get(tuple(nearest), 0.0) + share
+        assert all(total == pytest.approx(1, abs=1e-5) for total in totals.values()) or len(totals) < sum(not flag for _, flag in view)
+
+
+def test_cells_around_a_centre_learn_its_box_by_the_height_of_the_bump() -> None:
+    found = targets_of([([8.0, 8.0, 33.0, 33.0], False), ([44.0, 44.0, 52.0, 52.0], False)])
+    faces = decode(found.cells[:, 1:], found.boxes)
+    large = faces[:, 0] < 20
+    assert found.cells[large, 1:].tolist() == [[4, 5], [5, 4], [5, 5], [5, 6], [6, 5]]
+    assert found.cells[~large, 1:].tolist() == [[12, 12]]
+    torch.testing.assert_close(faces[large], torch.tensor([[8.0, 8.0, 33.0, 33.0]]).expand(5, 4))
+    heights = found.heat[tuple(found.cells[large].T)]
+    torch.testing.assert_close(found.shares[large], heights / heights.sum())
+    assert found.shares[~large].tolist() == [1.0]
+
+
+def as_maps(targets: CenterTargets) -> torch.Tensor:
+    """Boxes and shares of the first view as maps, (5, h, w)."""
+    maps = torch.zeros(5, *targets.heat.shape[1:])
+    _, row, column = targets.cells.unbind(dim=1)
+    maps[:, row, column] = torch.cat([targets.boxes, targets.shares[:, None]], dim=1).T
+    return maps
 
 
 def test_a_mirrored_view_has_mirrored_targets() -> None:
@@ -77,13 +112,16 @@ def test_a_mirrored_view_has_mirrored_targets() -> None:
     straight, turned = (center_targets([faces], flags, (SIZE, SIZE), CPU) for faces in (boxes, mirrored))
     torch.testing.assert_close(turned.heat, straight.heat.flip(2))
     assert torch.equal(turned.counts, straight.counts.flip(2))
-    assert turned.cells.tolist() == [[0, 6, 16 - 1 - 5]]
-    torch.testing.assert_close(turned.boxes, straight.boxes * torch.tensor([-1.0, 1, 1, 1]) + torch.tensor([1.0, 0, 0, 0]))
+    straight_maps, turned_maps = (as_maps(found) for found in (straight, turned))
+    learning = straight_maps[4] > 0
+    assert learning.sum() > 1
+    straight_maps[0] = torch.where(learning, 1 - straight_maps[0], 0.0)
+    torch.testing.assert_close(turned_maps, straight_maps.flip(2))
 
 
 def test_a_face_without_width_at_the_far_border_stays_inside() -> None:
     found = targets_of([([64.0, 64.0, 64.0, 64.0], False)])
-    assert found.cells.tolist() == [[0, 15, 15]]
+    assert [0, 15, 15] in found.cells.tolist()
     assert torch.isfinite(found.boxes).all()
 
 
@@ -92,7 +130,7 @@ def test_an_empty_view_is_background_and_teaches_it() -> None:
     assert not found.heat.any()
     assert found.counts[0].all()
     assert found.counts[1].logical_not().nonzero().tolist() == [[row, column] for row in range(3) for column in range(3)]
-    assert len(found.cells) == 0
+    assert len(found.cells) == found.faces == 0
     heat = torch.zeros(2, 16, 16, requires_grad=True)
     values = torch.zeros(2, 4, 16, 16, requires_grad=True)
     loss = center_loss(heat, values, found)
@@ -109,9 +147,9 @@ def slow_loss(heat: torch.Tensor, values: torch.Tensor, targets: CenterTargets) 
         if targets.counts[view, row, column]:
             score, wanted = 1 / (1 + math.exp(-float(heat[view, row, column]))), float(targets.heat[view, row, column])
             total -= (1 - score) ** 2 * math.log(score) if wanted == 1 else (1 - wanted) ** 4 * score**2 * math.log(1 - score)
-    for (view, row, column), box in zip(targets.cells.tolist(), targets.boxes.tolist(), strict=True):
-        total += BOX_WEIGHT * sum(abs(float(values[view, k, row, column]) - box[k]) for k in range(4))
-    return total / max(len(targets.cells), 1)
+    for (view, row, column), box, share in zip(targets.cells.tolist(), targets.boxes.tolist(), targets.shares.tolist(), strict=True):
+        total += BOX_WEIGHT * share * sum(abs(float(values[view, k, row, column]) - box[k]) for k in range(4))
+    return total / max(targets.faces, 1)
 
 
 EXAMPLES: dict[str, list[list[tuple[list[float], bool]]]] = {
@@ -125,7 +163,7 @@ def example(name: str) -> tuple[torch.Tensor, torch.Tensor, CenterTargets]:
     generator = torch.Generator().manual_seed(0)
     heat, values = (torch.randn(2, *more, 16, 16, generator=generator, dtype=torch.float64) for more in ((), (4,)))
     found = targets_of(*EXAMPLES[name])
-    return heat, values, CenterTargets(found.heat.double(), found.counts, found.cells, found.boxes.double())
+    return heat, values, CenterTargets(found.heat.double(), found.counts, found.cells, found.boxes.double(), found.shares.double(), found.faces)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -136,6 +136,18 @@ def test_two_pictures_with_one_preblur_get_one_painting(copies: list[FaceDataset
     assert not torch.equal(made._paint(batch).views, batch.blurred)
 
 
+def test_views_are_painted_as_in_a_step_and_nothing_moves(copies: list[FaceDataset]) -> None:
+    """What the probe trains its detector on."""
+    made = trainer(copies, small())
+    made.advance()
+    before = everything(made)
+    drawn_views = made.views.batch(made.params.seed + 2, 0, made.params.train.batch)
+    views = made.paint(drawn_views)
+    assert not views.requires_grad
+    assert torch.equal(views, made._paint(made._batch(0)).views)
+    assert moved(before, everything(made)) == set()
+
+
 def test_objectives_leave_fg_alone(copies: list[FaceDataset]) -> None:
     """Neither weights, nor batch-norm statistics, nor gradients of fg change while the objectives are computed."""
     made = trainer(copies, small())
