@@ -33,11 +33,21 @@ class Up(nn.Module):
         self.first = nn.Conv2d(inputs, middle, 3, padding=1)
         self.second = nn.Conv2d(middle // 4, outputs, 3, padding=1)
         self.last = last
-        _start_smooth(self.first)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.second(F.pixel_shuffle(F.leaky_relu(self.first(x), _SLOPE), 2))
         return x if self.last else F.leaky_relu(x, _SLOPE)
+
+
+def _start_alive(unet: nn.Module) -> None:
+    """He's initialisation (2015): under torch's own, made for other activations, a signal of these sixteen layers and more dies out, and U learns slowly."""
+    for module in unet.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, a=_SLOPE)
+            nn.init.zeros_(module.bias)
+    for module in unet.modules():
+        if isinstance(module, Up):
+            _start_smooth(module.first)
 
 
 def _start_smooth(conv: nn.Conv2d) -> None:
@@ -71,8 +81,8 @@ class UNet(nn.Module):
         deep = [Up(widths[level], widths[level - 1], 4 * widths[level - 1]) for level in range(depth - 1, 1, -1)]
         shallow = [Up(4 * width, 3 * width, 12 * width), Up(4 * width, 3, 12 * width, last=True)]
         self.up = nn.ModuleList([*deep, *shallow])
+        _start_alive(self)
         nn.init.zeros_(shallow[-1].second.weight)
-        nn.init.zeros_(shallow[-1].second.bias)  # type: ignore[arg-type] # this convolution has a bias
 
     def forward(self, blurred: Tensor, mask: Tensor) -> Tensor:
         """Args: blurred (B, 3, H, W) in -1 to 1; mask (B, 1, H, W), 0 or 1. Returns (B, 3, H, W) in -1 to 1."""
