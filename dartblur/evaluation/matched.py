@@ -2,7 +2,7 @@
 
 The U-Net can buy suppression by restoring the face, so a suppression counts only at a strength where re-identification of g(x) is no higher than
 that of the Gaussian blur at strength 1, which is what people accept today. With d = AUC(g) - AUC(gaussian), paired by resample of people, it is
-matched where both hold:
+matched where both hold, for a gallery of clean pictures and for one that the attacker has hidden in the same way first:
 
 - the lower end of the 95 % interval of d is at most 0: the data do not show g(x) to be easier;
 - d itself is at most ``tolerance``: few people make a wide interval, which must not let a clear difference pass.
@@ -10,7 +10,7 @@ matched where both hold:
 
 from typing import Any
 
-from dartblur.evaluation.verification import Judgement, compare
+from dartblur.evaluation.verification import Difference, Judgement, compare
 
 
 def matched(strength: float, attacker: str, ours: Judgement, gaussian: Judgement, tolerance: float) -> dict[str, Any]:
@@ -24,23 +24,12 @@ def matched(strength: float, attacker: str, ours: Judgement, gaussian: Judgement
 
     Returns:
         ``matched``, with a ``reason`` where it is False; ``strength``, ``attacker``, ``auc``, ``gaussian_auc``; ``difference`` and ``ci`` of the two;
-        ``same_arm``, ``difference`` and ``ci`` where the attacker hides his own faces first, which decides nothing; ``tolerance``.
+        ``same_arm``, all four where the attacker hides his gallery in the same way first; ``tolerance``.
     """
-    found = compare(ours, gaussian)
-    figures = f"AUC {ours.auc:.3f} against {gaussian.auc:.3f}"
-    reason = None
-    if found.interval is None:
-        reason = f"{found.paired} people with two faces to compare are too few for a confidence interval of the difference"
-    elif found.interval[0] > 0:
-        reason = (
-            f"at strength {strength:g} a face is easier to recognise than under the ordinary blur: {figures}, "
-            f"difference {found.interval[0]:.3f} to {found.interval[1]:.3f}; raise preblur.strength"
-        )
-    elif found.value > tolerance:
-        reason = (
-            f"at strength {strength:g} a face may be easier to recognise than under the ordinary blur: {figures}, "
-            f"more than the tolerance of {tolerance:g} apart; raise preblur.strength, or measure more people"
-        )
+    clean, own = compare(ours, gaussian), compare(ours, gaussian, same_arm=True)
+    reason = _reason(strength, "clean pictures", clean, ours.auc, gaussian.auc, tolerance) or _reason(
+        strength, "pictures hidden in the same way", own, ours.auc_same_arm, gaussian.auc_same_arm, tolerance
+    )
     return {
         "matched": reason is None,
         **({} if reason is None else {"reason": reason}),
@@ -48,7 +37,25 @@ def matched(strength: float, attacker: str, ours: Judgement, gaussian: Judgement
         "attacker": attacker,
         "auc": ours.auc,
         "gaussian_auc": gaussian.auc,
-        **found.as_dict(),
-        "same_arm": compare(ours, gaussian, same_arm=True).as_dict(),
+        **clean.as_dict(),
+        "same_arm": {"auc": ours.auc_same_arm, "gaussian_auc": gaussian.auc_same_arm, **own.as_dict()},
         "tolerance": tolerance,
     }
+
+
+def _reason(strength: float, gallery: str, found: Difference, auc: float, gaussian_auc: float, tolerance: float) -> str | None:
+    """Why g(x) is not at matched privacy against one gallery; None where it is."""
+    figures = f"AUC {auc:.3f} against {gaussian_auc:.3f} with a gallery of {gallery}"
+    if found.interval is None:
+        return f"{found.paired} people with two faces to compare are too few for a confidence interval of the difference"
+    if found.interval[0] > 0:
+        return (
+            f"at strength {strength:g} a face is easier to recognise than under the ordinary blur: {figures}, "
+            f"difference {found.interval[0]:.3f} to {found.interval[1]:.3f}; raise preblur.strength"
+        )
+    if found.value > tolerance:
+        return (
+            f"at strength {strength:g} a face may be easier to recognise than under the ordinary blur: {figures}, "
+            f"more than the tolerance of {tolerance:g} apart; raise preblur.strength, or measure more people"
+        )
+    return None

@@ -7,11 +7,11 @@ from dartblur.evaluation.matched import matched
 from dartblur.evaluation.verification import Judgement
 
 
-def judgement(auc: float, spread: float = 0.0, paired: int = 20, low: float | None = None) -> Judgement:
-    """An arm whose resamples lie within ``spread`` of its AUC, a tenth of them at ``low``."""
+def judgement(auc: float, spread: float = 0.0, paired: int = 20, low: float | None = None, own: float = 0.8) -> Judgement:
+    """An arm whose resamples lie within ``spread`` of its AUC, a tenth of them at ``low``; ``own`` is its AUC on a gallery hidden like it."""
     aucs = auc + spread * np.linspace(-1, 1, 201)
     aucs[:20] = aucs[:20] if low is None else low
-    return Judgement(auc, aucs, 0.1, 0.1, 0.5, np.full(201, 0.5), auc, aucs, 0.5, 0.1, paired, {})
+    return Judgement(auc, aucs, 0.1, 0.1, 0.5, np.full(201, 0.5), own, np.full(201, own), 0.5, 0.1, paired, {})
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,11 @@ def test_too_few_people_match_nothing() -> None:
     assert found["reason"] == "4 people with two faces to compare are too few for a confidence interval of the difference"
     assert found["ci"] is None
     assert found["ci_reason"]
+
+
+def test_a_gallery_hidden_in_the_same_way_counts_as_much() -> None:
+    found = matched(2.0, "off_the_shelf", judgement(0.6, own=0.85), judgement(0.7), 0.02)
+    assert found["matched"] is False
+    assert re.search("easier to recognise .* AUC 0.850 against 0.800 with a gallery of pictures hidden in the same way", found["reason"])
+    assert found["same_arm"]["difference"] == pytest.approx(0.05)
+    assert matched(2.0, "off_the_shelf", judgement(0.6, own=0.75), judgement(0.7), 0.02)["matched"]
