@@ -10,10 +10,13 @@ from dartblur.blur.tiles import Tile, TileBatch, TileSpec, cut_tiles, gather, ti
 from dartblur.detector.views import Views
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import mask_of, pixel_bounds
+from dartblur.faces.dataset import Picture
 from dartblur.media.windows import FILL, Window
 
 SHIFT = 0.1
 """Largest shift of a face in its tile, in tile sides; tiles are also enlarged or shrunk by up to this share."""
+ENLARGED = 1.25
+"""A face is enlarged at most so much: U would learn the softness of enlarged pictures from more."""
 GREY = 0.1
 """Share of tiles without colour, as many old photographs are."""
 
@@ -31,32 +34,39 @@ class FaceTiles:
 
     Args:
         views: of copies of a data set, the first clean, the others pre-blurred, each tile from one of them; their pictures and memory are used.
-        spec: how U sees faces. Faces under half of ``face_min`` in their own picture are left out: enlarged they show nothing.
+        spec: how U sees faces. Faces that :data:`ENLARGED` does not bring to ``face_min`` are left out.
     """
 
     def __init__(self, views: Views, spec: TileSpec) -> None:
         self.views, self.spec = views, spec
-        self.faces = []
+        self.faces: list[tuple[Picture, int]] = []
+        sides = []
         for picture in views.pictures:
-            sides = (picture.boxes[:, 2:] - picture.boxes[:, :2]).max(axis=1) if len(picture.boxes) else np.zeros(0)
-            able = np.flatnonzero(~picture.ignore & (sides >= spec.face_min / 2))
-            if len(able):
-                self.faces.append((picture, able))
+            for index, (x1, y1, x2, y2) in enumerate(picture.boxes):
+                side = max(x2 - x1, y2 - y1)
+                if not picture.ignore[index] and side >= spec.face_min / ENLARGED:
+                    self.faces.append((picture, index))
+                    sides.append(float(side))
+        self.sides = np.array(sides)
         if not self.faces:
             raise DartblurError(
-                f"no counted face of the train split is {spec.face_min // 2} pixels or more; lower unet.face_min or take other pictures"
+                f"no counted face of the train split is {spec.face_min / ENLARGED:.0f} pixels or more; lower unet.face_min or take other pictures"
             )
 
     def batch(self, seed: int, step: int, size: int, part: tuple[int, int] = (0, 1)) -> CleanTiles:
-        """Batch number ``step`` of ``size`` tiles of one size: a function of ``seed`` and ``step`` alone; ``part`` as in :meth:`Views.batch`."""
-        seen = int(np.random.default_rng([seed, 4, step]).integers(self.spec.face_min, self.spec.face_max + 1))
+        """Batch number ``step`` of ``size`` tiles of one size: a function of ``seed`` and ``step`` alone; ``part`` as in :meth:`Views.batch`.
+
+        The size is that of a face drawn at random, as U meets it in use; the faces are as large or larger, so that their detail is real.
+        """
+        drawn = self.sides[int(np.random.default_rng([seed, 4, step]).integers(len(self.sides)))]
+        seen = round(min(max(drawn, self.spec.face_min), self.spec.face_max))
+        able = np.flatnonzero(self.sides >= seen / ENLARGED)
         spec = TileSpec(self.spec.context, seen, seen, self.spec.multiple)
         clean, blurred, masks = [], [], []
         for index in range(step * size + part[0], (step + 1) * size, part[1]):
-            order = np.random.default_rng([seed, 5, index // len(self.faces)]).permutation(len(self.faces))
             rng = np.random.default_rng([seed, 6, index])
-            picture, able = self.faces[int(order[index % len(self.faces)])]
-            x1, y1, x2, y2 = pixel_bounds(picture.boxes[[int(rng.choice(able))]], picture.width, picture.height)[0].tolist()
+            picture, face = self.faces[int(rng.choice(able))]
+            x1, y1, x2, y2 = pixel_bounds(picture.boxes[[face]], picture.width, picture.height)[0].tolist()
             tile = _moved(tile_around((x1, y1, x2, y2), spec), rng)
             mask = torch.from_numpy(mask_of(picture.boxes, picture.width, picture.height))[None]
             chosen = int(rng.integers(1, len(self.views.datasets)))
