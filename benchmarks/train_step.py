@@ -5,9 +5,10 @@
 
 The peer is benchmarks/original_step.py: its own lines where there is a checkout, else the same work on our modules (`peer` says which), each in its
 own conventions. Both sides have the U-Net of width 32 and five levels, RetinaFace on mobilenet025 with the weights trained on WIDER FACE as f and
-fg, and 32-bit floats; U sees each face at its own scale. Our additions are off, since the original has none. A step starts from a batch's pictures
-and boxes: the peer's mask and anchors are in its time, our tiles and anchors in ours. `ratio` is the peer's time over ours, `memory_ratio` the
-peak that a step adds to the networks' own memory.
+fg; U sees each face at its own scale. Ours runs in the precision of the default recipe (U's convolutions in bfloat16 where the device is made for
+it), the original in 32-bit floats; `ratio_fp32` is with ours in them too. Our additions are off, since the original has none. A step starts from a
+batch's pictures and boxes: the peer's mask and anchors are in its time, our tiles and anchors in ours. `ratio` is the peer's time over ours,
+`memory_ratio` our memory over the peer's: the peak that a step adds to the networks' own.
 
 Before any figure the terms are compared: from the same weights and moments, at the same g(x) and in our conventions, they must agree to 1e-3.
 """
@@ -24,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ class Ours:
         """As Trainer makes one of drawn views."""
         clean, blurred = (part.to(self._device) for part in self._pictures)
         tiles = [tiles_of(boxes.numpy(), self._size, self._size, self.trainer.config.tiles) for boxes in self._boxes]
-        annotated = self.trainer._targets(FaceBatch.of(self._boxes, device=self._device))
+        annotated = self.trainer.judges.targets(FaceBatch.of(self._boxes, device=self._device))
         return Batch(clean, blurred, self._mask.to(self._device), tiles, annotated)
 
     def step(self) -> dict[str, float]:
@@ -270,6 +271,8 @@ def measure(options: Options) -> dict[str, Any]:
     networks, batch = start_networks(), options.batch()
     ours, peer = Ours(networks, batch, options), peer_of(options, networks, Settings(budget=0.0))
     sides: dict[str, Callable[[], dict[str, float]]] = {"peer": lambda: peer.step(batch), "ours": ours.step}
+    if options.precision != "fp32":
+        sides["fp32"] = Ours(networks, batch, replace(options, precision="fp32")).step
     for step in sides.values():  # the first one makes Adam's moments
         step()
     terms = compare_terms(ours, options, batch, networks)
@@ -279,18 +282,20 @@ def measure(options: Options) -> dict[str, Any]:
     drawing = ours.drawing_seconds(options.repeats)
     tiles = [tile.size**2 for view in ours.batch().tiles for tile in view]
     result: dict[str, Any] = {"ratio": wall["peer"] / wall["ours"], "ratio_processor_time": busy["peer"] / busy["ours"]}
+    if "fp32" in sides:
+        result |= {"ratio_fp32": wall["peer"] / wall["fp32"], "ratio_fp32_processor_time": busy["peer"] / busy["fp32"]}
     names = {"peer": peer.name, "ours": "Trainer.adversarial_step"}
-    for name in sides:
+    for name, what in names.items():
         peak = memory[name]
         result[name] = {
-            "name": names[name],
+            "name": what,
             "seconds": round(wall[name], 4),
             "processor_seconds": round(busy[name], 4),
             "memory_mib": None if peak is None else round(peak, 1),
         }
     return {
         **result,
-        "memory_ratio": memory["peer"] / memory["ours"] if memory["peer"] and memory["ours"] else None,
+        "memory_ratio": memory["ours"] / memory["peer"] if memory["peer"] and memory["ours"] else None,
         "terms": terms,
         "drawing_seconds": round(drawing, 4),
         "outside_device": outside_device(ours, wall["ours"], drawing, options.device),
@@ -307,7 +312,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="steps of each side, in turn, after one to warm up; the median counts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of our side; the original knows fp32 alone")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="of our side; the original knows fp32 alone")
     parser.add_argument("--original", type=Path, help="a checkout of the original (else DARTBLUR_ORIGINAL, .work/original, or the rebuilt form)")
     given = parser.parse_args()
     common = {name: getattr(given, name) for name in ("size", "views", "repeats", "threads", "precision", "original")}
@@ -332,7 +337,8 @@ def main() -> None:
     for part in filter(None, (result, result.get("full"))):
         peer, ours = part["peer"], part["ours"]
         print(f"{peer['name']}, faces on {part['share']['masked']:.0%}: {peer['seconds']:.2f} s a step, ours {ours['seconds']:.2f} s")
-        print(f"  ratio {part['ratio']:.2f}; memory {peer['memory_mib']} and {ours['memory_mib']} MiB")
+        single = f" ({part['ratio_fp32']:.2f} in fp32)" if "ratio_fp32" in part else ""
+        print(f"  ratio {part['ratio']:.2f}{single}; memory {peer['memory_mib']} and {ours['memory_mib']} MiB")
     print(f"a detector trains on {result['img_s']:.1f} pictures a second; outside the device: {result['outside_device']:.1%} of a step")
 
 

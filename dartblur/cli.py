@@ -95,6 +95,21 @@ def ingest() -> None:
 
 
 @app.command()
+def shard(
+    folder: Annotated[Path, typer.Argument(help="canonical data set, e.g. data/canonical")],
+    target: Annotated[str, typer.Argument(help="new folder, or s3://<bucket>/<prefix>")],
+    shard_mb: Annotated[int, typer.Option(help="a shard is closed at this size", min=1)] = 256,
+) -> None:
+    """Write a data set as tar shards, from which ingest and both trainings take single pictures.
+
+    Example: dartblur shard data/canonical s3://faces/wider
+    """
+    from dartblur.stages import shard as stage
+
+    stage.run(folder, target, shard_mb)
+
+
+@app.command()
 def validate() -> None:
     """Check the canonical data set; a critical failure exits 1 and names the rows.
 

@@ -14,6 +14,8 @@ def configure(threads: int) -> None:
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # Deterministic or not, nothing here reads memory that it did not write; by default torch would fill all of it first.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 

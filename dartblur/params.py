@@ -36,7 +36,9 @@ class ComputeParams(_Section):
     train_threads: Count
     processes: Count
     precision: Literal["auto", "fp32", "bf16"]
+    checkpointing: bool
     workers: Count
+    cache_mb: Annotated[int, Field(ge=0)]
 
 
 class DataParams(_Section):

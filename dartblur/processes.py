@@ -46,6 +46,13 @@ def total(value: Tensor) -> Tensor:
     return value
 
 
+def union(numbers: Iterable[int], limit: int, device: torch.device) -> list[int]:
+    """The numbers, 0 to ``limit``, that any of the processes has, in order."""
+    known = torch.zeros(limit + 1, device=device)
+    known[list(numbers)] = 1
+    return [int(number) for number in total(known).nonzero()]
+
+
 class _Joint(torch.autograd.Function):
     """A sum over processes; its gradient is the sum of the gradients, which is the same function again."""
 
@@ -83,7 +90,7 @@ class JointBatchNorm(nn.BatchNorm2d):
         """(B, C, H, W) to the same shape."""
         if not self.training or count() == 1 or self.running_mean is None or self.running_var is None:
             return super().forward(x)
-        pixels = float(total(torch.tensor(float(x.numel() // x.shape[1]))))
+        pixels = float(total(torch.tensor(float(x.numel() // x.shape[1]), device=x.device)))
         mean = joint(x.sum(dim=(0, 2, 3))) / pixels
         centred = x - mean[None, :, None, None]
         variance = joint(centred.square().sum(dim=(0, 2, 3))) / pixels

@@ -29,7 +29,7 @@ def configure(profile: str | None = None, source: str | None = None, path: Path 
             _set(data, key, value, profile)
         data["profile"] = profile
     if source is not None:
-        if not Path(source).is_dir():
+        if "://" not in source and not Path(source).is_dir():
             raise UsageError(f"{source}: no such folder; give DATA=<folder with pictures and annotations> (docs/how-to/data.md shows the layouts)")
         data["data"]["source"] = source.rstrip("/") or source
     params = parse_params(data, str(path))

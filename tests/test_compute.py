@@ -20,6 +20,7 @@ def test_a_process_is_made_repeatable() -> None:
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
     assert float(torch.tensor(1e-40) * 1) == 0  # subnormal
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
 
 
 def test_devices() -> None:

@@ -95,6 +95,7 @@ def test_a_source_with_a_number_for_a_name_stays_text() -> None:
     Path("2024").mkdir()
     assert configure(source="2024").data.source == "2024"
     assert load_params().data.source == "2024"
+    assert configure(source="s3://bucket/faces/").data.source == "s3://bucket/faces"  # whether it is there, ingest will see
 
 
 @pytest.mark.parametrize(

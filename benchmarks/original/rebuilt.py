@@ -7,13 +7,12 @@ a time, targets gathered on the CPU, and matched anew for each of the five losse
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
 
 from benchmarks.original.batch import StepBatch
 from benchmarks.original.checkout import touched_mask
@@ -23,6 +22,7 @@ from benchmarks.original.settings import BETAS, BOX_WEIGHT, GRADIENT_CLIP, MATCH
 from benchmarks.original.weights import Learner, as_it_is
 from dartblur.blur.unet import UNet, blend
 from dartblur.detector.anchors import Targets, anchors, corners, decode, encode, pairwise_iou
+from dartblur.detector.layers import ConvNorm
 from dartblur.detector.loss import detection_loss
 from dartblur.detector.retinaface import RetinaFace
 
@@ -91,8 +91,7 @@ class Rebuilt:
         return self._shown
 
     def _paint(self, blurred: Tensor, mask: Tensor) -> Tensor:
-        with _InPlace():
-            return blend(self.unet, blurred, mask)
+        return blend(self.unet, blurred, mask)
 
     def _mask(self, size: int, annotated: list[Tensor]) -> Tensor:
         if self.settings.mask == "touched":
@@ -185,16 +184,6 @@ class Rebuilt:
         return updated
 
 
-class _InPlace(TorchFunctionMode):
-    """LeakyReLU in place wherever it is called, as the original has it: one tensor a layer for the backward pass to keep instead of two."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        options = dict(kwargs or {})
-        if function is F.leaky_relu:
-            options["inplace"] = True
-        return function(*args, **options)
-
-
 def _without(dead: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda gradient: gradient.masked_fill(dead, 0)
 
@@ -203,9 +192,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def _copied(model: Network) -> Network:
-    """A copy with contiguous weights that need gradients, frozen or not: the original knows neither layouts nor frozen nets."""
+    """A copy with contiguous weights that need gradients, frozen or not, and plain layers: the original knows none of what makes ours fast."""
     copied = copy.deepcopy(model)
     for module in copied.modules():
+        if isinstance(module, UNet):
+            module.whole = True
+        if isinstance(module, ConvNorm):
+            module.__class__ = nn.Sequential  # type: ignore[assignment]
         if isinstance(module, nn.LeakyReLU):
             module.inplace = True
     for parameter in copied.parameters():

@@ -7,6 +7,7 @@ from dartblur.blur.base import Anonymizer
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes
 from dartblur.faces.dataset import IMAGES, FaceDataset, Picture, write_table
+from dartblur.faces.files import PictureCache
 from dartblur.faces.parallel import map_in_order
 from dartblur.media.files import atomic_path
 from dartblur.media.images import Image, encode_image
@@ -23,6 +24,18 @@ class Clean:
     def anonymize(self, image: Image, boxes: Boxes) -> Image:
         """A copy of ``image``; the boxes are not looked at."""
         return image.copy()
+
+
+class Hidden(FaceDataset):
+    """The copy that :func:`anonymize_dataset` would write, made picture by picture when it is read."""
+
+    def __init__(self, root: Path, anonymizer: Anonymizer, cache: PictureCache | None = None) -> None:
+        super().__init__(root, cache)
+        self._anonymizer = anonymizer
+
+    def read(self, picture: Picture) -> Image:
+        """The anonymised ``picture``."""
+        return self._anonymizer.anonymize(super().read(picture), picture.boxes)
 
 
 def anonymize_dataset(source: FaceDataset, target: Path, anonymizer: Anonymizer, workers: int) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dartblur.blur.gaussian import Gaussian
-from dartblur.blur.tiles import TileBatch, TileSpec, by_size, cut_tiles, spread, tiles_of
+from dartblur.blur.tiles import TileBatch, TileSpec, by_size, by_square, cut_tiles, spread, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
@@ -91,12 +91,14 @@ class DartBlur:
         result = blurred.copy()
         picture = torch.from_numpy(result).permute(2, 0, 1)  # (3, H, W) uint8
         mask = torch.from_numpy(mask_of(as_boxes(boxes), width, height))[None]  # (1, H, W)
-        added: dict[int, Tensor] = {}
-        for indices in by_size(tiles).values():
-            for start in range(0, len(indices), TILES_A_BATCH):
-                chunk = indices[start : start + TILES_A_BATCH]
-                seen = cut_tiles(picture, mask, [tiles[index] for index in chunk])
-                added.update(zip(chunk, self._paint(seen), strict=True))
+        squares = by_square(tiles)
+        added: dict[int, Tensor] = {}  # by tile
+        for numbers in by_size([tiles[square[0]] for square in squares]).values():
+            for start in range(0, len(numbers), TILES_A_BATCH):
+                chunk = [squares[number] for number in numbers[start : start + TILES_A_BATCH]]
+                seen = cut_tiles(picture, mask, [tiles[square[0]] for square in chunk])
+                for square, change in zip(chunk, self._paint(seen), strict=True):
+                    added.update(dict.fromkeys(square, change))
         for index, tile in enumerate(tiles):
             x1, y1, x2, y2 = tile.bounds
             for channel, plane in enumerate(added.pop(index)):

@@ -23,6 +23,8 @@ from dartblur.media.windows import FILL, Window
 Floats = npt.NDArray[np.floating[Any]]
 Bounds = tuple[int, int, int, int]
 """Whole pixels of a face: x1, y1 included, x2, y2 excluded."""
+NEIGHBOURS = 8
+"""With how many of its nearest groups a face tries a common window; in a crowd all of them would take long."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +46,98 @@ class TileSpec:
 
 @dataclass(frozen=True)
 class Tile:
-    """A face, the square of the picture around it, and the side that the network sees this square at, in pixels."""
+    """A face, the square of the picture that the network sees it in, and the side that it sees this square at, in pixels."""
 
     bounds: Bounds
     window: Window
     size: int
 
 
-def tile_around(bounds: Bounds, spec: TileSpec) -> Tile:
-    """The tile of a face: centred on it, holding all of it."""
+def tile_around(bounds: Bounds, spec: TileSpec, frame: tuple[int, int] | None = None) -> Tile:
+    """The tile of a face: all of it, and its surroundings as far as ``spec.context`` and the picture reach.
+
+    Args:
+        frame: width and height of the picture; None: it has no edge, and the face is in the middle.
+    """
     x1, y1, x2, y2 = bounds
     face = max(x2 - x1, y2 - y1)
     seen = min(max(face, spec.face_min), spec.face_max)
-    size = -(-int(seen * (1 + 2 * spec.context)) // spec.multiple) * spec.multiple
+    context = spec.context * face
+    spans = [(a - context, b + context) for a, b in ((x1, x2), (y1, y2))]
+    if frame is not None:
+        spans = [(max(a, 0.0), min(b, float(length))) for (a, b), length in zip(spans, frame, strict=True)]
+    # A face in the middle of a large picture needs face * (1 + 2 context), one at the picture's edge less.
+    needed = min(max(b - a for a, b in spans) / face, 1 + 2 * spec.context)
+    size = _rounded(seen * needed, spec)
     side = size if seen == face else max(round(size * face / seen), face)
-    return Tile(bounds, Window((x1 + x2 - side) // 2, (y1 + y2 - side) // 2, side), size)
+    return Tile(bounds, Window(*_placed(((x1 + x2 - side) // 2, (y1 + y2 - side) // 2), side, frame), side), size)
+
+
+def _placed(corner: tuple[int, int], side: int, frame: tuple[int, int] | None) -> tuple[int, int]:
+    """The corner of a window, moved inside the picture; so that it holds the whole picture, where it is larger on an axis."""
+    if frame is None:
+        return corner
+    left, top = (min(max(start, min(0, length - side)), max(0, length - side)) for start, length in zip(corner, frame, strict=True))
+    return left, top
 
 
 def tiles_of(boxes: Boxes, width: int, height: int, spec: TileSpec) -> list[Tile]:
-    """One tile a box (N x 4, absolute pixels) of a picture, smallest face first; errors as in :func:`dartblur.blur.base.bounds_to_hide`."""
-    return [tile_around(bounds, spec) for bounds in bounds_to_hide(boxes, width, height)]
+    """One tile a box (N x 4, absolute pixels) of a picture, smallest face first; errors as in :func:`dartblur.blur.base.bounds_to_hide`.
+
+    Neighbours whose own windows would cost more pixels than one around them all share that, if it is no larger than the largest face's.
+    """
+    tiles = [tile_around(bounds, spec, (width, height)) for bounds in bounds_to_hide(boxes, width, height)]
+    return _shared(tiles, (width, height), spec)
+
+
+def _shared(tiles: list[Tile], frame: tuple[int, int], spec: TileSpec) -> list[Tile]:
+    """Tiles at the picture's own scale in common windows, where that is fewer pixels: each in turn tries windows with its neighbours."""
+    largest = _rounded(spec.face_max * (1 + 2 * spec.context), spec)
+    own = [index for index, tile in enumerate(tiles) if tile.window.side == tile.size]
+    groups: list[list[int]] = []
+    spans, sides = np.zeros((len(own), 4), np.int64), np.zeros(len(own), np.int64)  # what a group's window has to hold, and the window's side
+    for index in own:
+        groups.append([index])
+        last = len(groups) - 1
+        spans[last], sides[last] = _kept(tiles[index].window, frame), tiles[index].size
+        low, high = np.minimum(spans[:last, :2], spans[last, :2]), np.maximum(spans[:last, 2:], spans[last, 2:])
+        reach = (high - low).max(axis=1)
+        best, spared = np.zeros(0, np.int64), 0
+        for other in np.argsort(reach, kind="stable")[:NEIGHBOURS]:
+            side = _rounded(int(reach[other]), spec)
+            if side <= largest:
+                held = np.array(_kept(_around(low[other], high[other], side, frame), frame))
+                inside = np.flatnonzero((spans[: last + 1, :2] >= held[:2]).all(axis=1) & (spans[: last + 1, 2:] <= held[2:]).all(axis=1))
+                if len(inside) > 1 and (less := int((sides[inside] ** 2).sum()) - side**2) >= spared:
+                    best, spared, chosen = inside, less + 1, (held, side)
+        if len(best):
+            joined = [member for group in best for member in groups[group]]
+            rest = np.setdiff1d(np.arange(last + 1), best)
+            groups = [*(groups[group] for group in rest), joined]
+            spans[: len(rest)], sides[: len(rest)] = spans[rest], sides[rest]
+            spans[len(rest)], sides[len(rest)] = chosen
+    shared = list(tiles)
+    for group, span, square in zip(groups, spans, sides.tolist(), strict=False):
+        for index in group if len(group) > 1 else []:
+            shared[index] = Tile(tiles[index].bounds, _around(span[:2], span[2:], square, frame), square)
+    return shared
+
+
+def _around(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], side: int, frame: tuple[int, int]) -> Window:
+    """A window of a given side around what lies between two corners."""
+    left, top = (int(value) for value in (low + high - side) // 2)
+    return Window(*_placed((left, top), side, frame), side)
+
+
+def _rounded(side: float, spec: TileSpec) -> int:
+    """The smallest side of a tile that holds so many pixels."""
+    return -(-int(side) // spec.multiple) * spec.multiple
+
+
+def _kept(window: Window, frame: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a window, as far as the picture reaches."""
+    left, top = max(window.left, 0), max(window.top, 0)
+    return left, top, min(window.left + window.side, frame[0]), min(window.top + window.side, frame[1])
 
 
 def _filter(centres: Floats, scale: float, first: int, last: int) -> Floats:
@@ -142,6 +216,14 @@ def cut_tiles(image: Tensor, mask: Tensor, tiles: Sequence[Tile]) -> TileBatch:
     return TileBatch(pictures, masks.to(pictures.dtype))
 
 
+def by_square(tiles: Sequence[Tile]) -> list[list[int]]:
+    """Indices of tiles by the square that they show, so that each square runs once."""
+    squares: dict[tuple[Window, int], list[int]] = {}
+    for index, tile in enumerate(tiles):
+        squares.setdefault((tile.window, tile.size), []).append(index)
+    return list(squares.values())
+
+
 def by_size(tiles: Sequence[Tile]) -> dict[int, list[int]]:
     """Indices of tiles by their size, so that each size is one batch."""
     sizes: dict[int, list[int]] = {}
@@ -156,7 +238,7 @@ class Painted:
 
     Attributes:
         views: (B, 3, H, W) grey levels, differentiable in the network's weights.
-        tiles: by tile size, which (view, tile) each row belongs to, what the network saw, and what it made of it (N, 3, T, T).
+        tiles: by tile size, the view and a tile of each square that ran, what the network saw there, and what it made of it (N, 3, T, T).
     """
 
     views: Tensor
@@ -172,17 +254,22 @@ def paint(unet: Callable[[Tensor, Tensor], Tensor], blurred: Tensor, mask: Tenso
     """
     count, channels, height, width = blurred.shape
     jobs = [(view, tile) for view, tiles in enumerate(faces) for tile in tiles]
+    squares, first = [], 0  # of each square the jobs that it serves
+    for tiles in faces:
+        squares += [[first + index for index in square] for square in by_square(tiles)]
+        first += len(tiles)
     owner = np.full((count, height, width), -1, np.int64)
     for index, (view, tile) in enumerate(jobs):
         x1, y1, x2, y2 = tile.bounds
         owner[view, y1:y2, x1:x2] = index
     where, values, kept = [], [], []
-    for indices in by_size([tile for _, tile in jobs]).values():
-        batches = [cut_tiles(blurred[jobs[i][0]], mask[jobs[i][0]], [jobs[i][1]]) for i in indices]
+    for indices in by_size([jobs[square[0]][1] for square in squares]).values():
+        shown = [jobs[squares[i][0]] for i in indices]
+        batches = [cut_tiles(blurred[view], mask[view], [tile]) for view, tile in shown]
         seen = TileBatch(torch.cat([b.blurred for b in batches]), torch.cat([b.mask for b in batches]))
         made = blend(unet, seen.blurred, seen.mask)  # (N, 3, T, T)
-        kept.append(([jobs[i] for i in indices], seen, made))
-        for index, added in zip(indices, made - seen.blurred, strict=True):
+        kept.append((shown, seen, made))
+        for added, index in ((added, index) for i, added in zip(indices, made - seen.blurred, strict=True) for index in squares[i]):
             view, tile = jobs[index]
             x1, y1, x2, y2 = tile.bounds
             rows, columns = np.nonzero(owner[view, y1:y2, x1:x2] == index)

@@ -3,18 +3,12 @@
 Each takes normalised pictures (B, 3, H, W) and returns three feature maps at strides 8, 16 and 32.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
+from dartblur.detector.layers import ConvNorm, conv_norm
+
 Features = tuple[Tensor, Tensor, Tensor]
-
-
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, activation: nn.Module | None = None) -> nn.Sequential:
-    """Convolution without bias, batch norm, and the activation if one is given."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)]
-    return nn.Sequential(*layers, *([activation] if activation is not None else []))
 
 
 class InvertedResidual(nn.Module):
@@ -25,9 +19,9 @@ class InvertedResidual(nn.Module):
         hidden = inputs * expansion
         layers: list[nn.Module] = []
         if expansion > 1:
-            layers.append(conv_bn(inputs, hidden, 1, activation=nn.ReLU6()))
+            layers.append(ConvNorm(inputs, hidden, 1, activation=nn.ReLU6(inplace=True)))
         layers += [
-            conv_bn(hidden, hidden, 3, stride, groups=hidden, activation=nn.ReLU6()),
+            ConvNorm(hidden, hidden, 3, stride, groups=hidden, activation=nn.ReLU6(inplace=True)),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -36,7 +30,11 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        y = cast(Tensor, self.conv(x))
+        *layers, convolution, norm = self.conv
+        y = x
+        for layer in layers:
+            y = layer(y)
+        y = conv_norm(y, convolution, norm)
         return x + y if self.residual else y
 
 
@@ -55,7 +53,7 @@ class MobileNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [conv_bn(3, 32, 3, 2, activation=nn.ReLU6())]
+        layers: list[nn.Module] = [ConvNorm(3, 32, 3, 2, activation=nn.ReLU6(inplace=True))]
         inputs = 32
         for expansion, outputs, repeats, stride in self._blocks:
             for index in range(repeats):
@@ -87,7 +85,7 @@ class MobileNet025(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stage1 = nn.Sequential(
-            conv_bn(3, 8, 3, 2, activation=nn.LeakyReLU(0.1)),
+            ConvNorm(3, 8, 3, 2, activation=nn.LeakyReLU(0.1, inplace=True)),
             *(_separable(*spec) for spec in ((8, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1))),
         )
         self.stage2 = nn.Sequential(_separable(64, 128, 2), *(_separable(128, 128, 1) for _ in range(5)))
@@ -102,8 +100,8 @@ class MobileNet025(nn.Module):
 
 def _separable(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
-        conv_bn(inputs, inputs, 3, stride, groups=inputs, activation=nn.LeakyReLU(0.1)),
-        conv_bn(inputs, outputs, 1, activation=nn.LeakyReLU(0.1)),
+        ConvNorm(inputs, inputs, 3, stride, groups=inputs, activation=nn.LeakyReLU(0.1, inplace=True)),
+        ConvNorm(inputs, outputs, 1, activation=nn.LeakyReLU(0.1, inplace=True)),
     )
 
 

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dartblur.detector.anchors import ANCHORS_PER_CELL
-from dartblur.detector.backbones import Features, MobileNet025, MobileNetV2, conv_bn, normalise
+from dartblur.detector.backbones import Features, MobileNet025, MobileNetV2, normalise
+from dartblur.detector.layers import ConvNorm
 
 Backbone = Literal["mobilenetv2", "mobilenet025"]
 
@@ -17,9 +18,9 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, inputs: tuple[int, int, int], channels: int) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(conv_bn(width, channels, 1, activation=nn.LeakyReLU(0.1)) for width in inputs)
-        self.merge2 = conv_bn(channels, channels, 3, activation=nn.LeakyReLU(0.1))
-        self.merge1 = conv_bn(channels, channels, 3, activation=nn.LeakyReLU(0.1))
+        self.lateral = nn.ModuleList(ConvNorm(width, channels, 1, activation=nn.LeakyReLU(0.1, inplace=True)) for width in inputs)
+        self.merge2 = ConvNorm(channels, channels, 3, activation=nn.LeakyReLU(0.1, inplace=True))
+        self.merge1 = ConvNorm(channels, channels, 3, activation=nn.LeakyReLU(0.1, inplace=True))
 
     def forward(self, features: Features) -> Features:
         """Three maps of any width to three maps (B, channels, ., .) of the same sizes."""
@@ -35,16 +36,16 @@ class ContextHead(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         half, quarter = channels // 2, channels // 4
-        self.conv3 = conv_bn(channels, half, 3)
-        self.conv5_1 = conv_bn(channels, quarter, 3, activation=nn.LeakyReLU(0.1))
-        self.conv5_2 = conv_bn(quarter, quarter, 3)
-        self.conv7_2 = conv_bn(quarter, quarter, 3, activation=nn.LeakyReLU(0.1))
-        self.conv7_3 = conv_bn(quarter, quarter, 3)
+        self.conv3 = ConvNorm(channels, half, 3)
+        self.conv5_1 = ConvNorm(channels, quarter, 3, activation=nn.LeakyReLU(0.1, inplace=True))
+        self.conv5_2 = ConvNorm(quarter, quarter, 3)
+        self.conv7_2 = ConvNorm(quarter, quarter, 3, activation=nn.LeakyReLU(0.1, inplace=True))
+        self.conv7_3 = ConvNorm(quarter, quarter, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) to the same shape."""
         shared = self.conv5_1(x)
-        return F.relu(torch.cat([self.conv3(x), self.conv5_2(shared), self.conv7_3(self.conv7_2(shared))], dim=1))
+        return F.relu(torch.cat([self.conv3(x), self.conv5_2(shared), self.conv7_3(self.conv7_2(shared))], dim=1), inplace=True)
 
 
 class RetinaFace(nn.Module):

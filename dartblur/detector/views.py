@@ -6,6 +6,7 @@ same pixels out of every copy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from dartblur.faces.boxes import area, as_boxes, clip, mask_of
 from dartblur.faces.dataset import FaceDataset, Picture
+from dartblur.faces.files import PictureCache
 from dartblur.media.images import Image
 from dartblur.media.windows import Window, cut
 from dartblur.params import ViewParams
+from dartblur.processes import count, own
 
 MIN_VISIBLE = 0.5
 """A face of which a window shows less is neither to be found nor background."""
@@ -77,6 +80,11 @@ def random_window(picture: Picture, params: ViewParams, rng: np.random.Generator
         return letterbox_window(picture, float(rng.uniform(0.95, 1.05)), offset if params.mode == "crop" else (0.5, 0.5))
     height = float(np.exp(rng.uniform(np.log(params.face_min), np.log(params.face_max))))
     return crop_window(picture, int(rng.choice(counted)), height, offset, params.size)
+
+
+def cache_of_process(work: Path, megabytes: int) -> PictureCache:
+    """This process's share of ``megabytes`` for pictures that come from shards, below the folder ``work``."""
+    return PictureCache(work / f"pictures-{own()}", (megabytes << 20) // count())
 
 
 @dataclass(frozen=True)

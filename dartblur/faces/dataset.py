@@ -1,4 +1,4 @@
-"""The canonical data set: a folder with ``images/`` and one table, ``annotations.parquet``.
+"""The canonical data set: a folder with ``images/`` and one table, ``annotations.parquet``; or with shards elsewhere (:mod:`dartblur.faces.files`).
 
 A row is a face. A picture without a face has one row whose box is NaN, so that the table names every picture. Anonymised copies of a data set
 (the arms of an evaluation) have the same layout and the same names.
@@ -14,10 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from dartblur.errors import DartblurError, UsageError
+from dartblur.faces import files
 from dartblur.faces.boxes import Boxes
-from dartblur.media.images import Image, read_image
+from dartblur.faces.files import PictureCache, picture_files
+from dartblur.media.images import Image, decode_image
 
-IMAGES = "images"
+IMAGES = files.IMAGES
 TABLE = "annotations.parquet"
 
 COLUMNS: dict[str, str] = {
@@ -83,8 +85,10 @@ class FaceDataset:
         ...     pixels = data.read(picture)
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: PictureCache | None = None) -> None:
+        """Open the data set in ``root``; ``cache`` keeps pictures that come from shards."""
         self.root = root
+        self.files = picture_files(root, cache)
         self.table = read_table(root)
         # One pass for all pictures: a query per picture would be quadratic in the size of the set.
         self._groups: dict[str, list[Picture]] = {split: [] for split in SPLITS}
@@ -113,7 +117,7 @@ class FaceDataset:
 
     def read(self, picture: Picture) -> Image:
         """Decode ``picture``: uint8, H x W x 3, RGB."""
-        return read_image(self.path(picture))
+        return decode_image(self.files.data(picture.file), self.files.where(picture.file))
 
 
 def read_table(root: Path) -> pd.DataFrame:

@@ -13,7 +13,8 @@ import pandas as pd
 from PIL import Image as PillowImage
 
 from dartblur.errors import DartblurError
-from dartblur.faces.dataset import ATTRIBUTES, IMAGES, SPLITS
+from dartblur.faces.dataset import ATTRIBUTES, SPLITS
+from dartblur.faces.files import PictureFiles, picture_files
 from dartblur.faces.parallel import map_in_order
 from dartblur.media.images import decode_image
 
@@ -73,7 +74,8 @@ def image_facts(root: Path, table: pd.DataFrame, workers: int) -> pd.DataFrame:
     columns = ["image", "file", "width", "height", "sha256", "split"]
     pictures = table[columns].drop_duplicates().sort_values(["split", "image", "file"], kind="stable").reset_index(drop=True)
     faces = table.groupby(["split", "image"])["x1"].count().to_dict()
-    found = map_in_order(_look, [root / IMAGES / str(file) for file in pictures["file"]], workers, "validate")
+    files = picture_files(root)
+    found = map_in_order(lambda file: _look(files, str(file)), pictures["file"].tolist(), workers, "validate")
     facts = pd.concat([pictures, pd.DataFrame(found, columns=list(_File.__dataclass_fields__))], axis=1)
     facts["faces"] = [faces[key] for key in zip(facts["split"], facts["image"], strict=True)]
     for column in ("problem", "decoded_sha256"):
@@ -84,11 +86,11 @@ def image_facts(root: Path, table: pd.DataFrame, workers: int) -> pd.DataFrame:
     return facts
 
 
-def _look(path: Path) -> _File:
+def _look(files: PictureFiles, file: str) -> _File:
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return _File(f"cannot be read ({error.strerror})")
+        data = files.data(file)
+    except DartblurError as error:
+        return _File(str(error).removeprefix(f"{files.where(file)}: ").partition(";")[0])
     digest = hashlib.sha256(data).hexdigest()
     try:
         height, width = decode_image(data, "the file").shape[:2]

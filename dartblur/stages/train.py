@@ -9,13 +9,16 @@ from pathlib import Path
 
 import torch
 
+from dartblur.blur.copy import Hidden
 from dartblur.blur.dartblur import UNET_FILE, save_unet
+from dartblur.blur.gaussian import Gaussian
 from dartblur.compute import configure
 from dartblur.detector.checkpoint import DETECTOR_FILE, load_detector
-from dartblur.detector.views import Views
+from dartblur.detector.views import Views, cache_of_process
 from dartblur.errors import DartblurError
 from dartblur.evaluation.probe import probe
 from dartblur.faces.dataset import TABLE, FaceDataset
+from dartblur.faces.files import is_sharded
 from dartblur.launch import join_processes
 from dartblur.media.files import atomic_path, write_json
 from dartblur.media.images import Image, write_image
@@ -92,7 +95,7 @@ def run(params: Params) -> None:
     """
     device = join_processes(params.compute.device, params.compute.processes)
     configure(params.compute.train_threads)
-    copies = [FaceDataset(CANONICAL), FaceDataset(PREBLUR)]
+    copies = _copies(params)
     views = Views(copies, "train", params.view)
     if not views.pictures:
         raise DartblurError("the train split has no picture with a counted face; see reports/validation.json")
@@ -110,6 +113,13 @@ def run(params: Params) -> None:
         raise DartblurError(f"{device} has too little memory for train.batch: {params.train.batch}; {_remedy(params, device)}") from error
     _publish(params, trainer, history, work)
     shutil.rmtree(work)
+
+
+def _copies(params: Params) -> list[FaceDataset]:
+    """The data set clean and pre-blurred; one in shards is blurred as it is read."""
+    cache = cache_of_process(WORK, params.compute.cache_mb)
+    clean = FaceDataset(CANONICAL, cache)
+    return [clean, Hidden(CANONICAL, Gaussian(params.preblur.strength), cache) if is_sharded(CANONICAL) else FaceDataset(PREBLUR)]
 
 
 def _remedy(params: Params, device: torch.device) -> str:

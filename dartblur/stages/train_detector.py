@@ -4,7 +4,7 @@ from dartblur.compute import configure, pick_device
 from dartblur.detector.checkpoint import save_detector
 from dartblur.detector.families import RETINAFACE
 from dartblur.detector.training import ready_detector, train_detector
-from dartblur.detector.views import Views
+from dartblur.detector.views import Views, cache_of_process
 from dartblur.faces.dataset import FaceDataset
 from dartblur.media.files import atomic_path
 from dartblur.params import Params
@@ -17,7 +17,7 @@ def run(params: Params) -> None:
     configure(params.compute.train_threads)
     detector = ready_detector(params.detector)
     if detector is None:
-        views = Views([FaceDataset(CANONICAL)], "train", params.view)
+        views = Views([FaceDataset(CANONICAL, cache_of_process(WORK, params.compute.cache_mb))], "train", params.view)
         with progress_bar("train-detector: steps", params.detector.steps) as show:
             detector = train_detector(
                 RETINAFACE,

@@ -47,6 +47,8 @@ def save_training(folder: Path, trainer: Trainer, history: History) -> None:
 
 def load_training(folder: Path, trainer: Trainer) -> History:
     """Put the last sound state back into ``trainer`` and return the history; without one, do nothing and return an empty history."""
+    for torn in folder.glob(f".{Path(STATE_FILE).stem}.*"):  # half of a state, whose writer was killed
+        torn.unlink(missing_ok=True)
     for path in (folder / STATE_FILE, folder / BEFORE_FILE):
         if not path.is_file():
             continue
@@ -56,7 +58,7 @@ def load_training(folder: Path, trainer: Trainer) -> History:
                 raise DartblurError(f"{path}: its bytes are not those that were written")
         except DartblurError as error:
             warnings.warn(f"{error}; the checkpoint before it is taken, if there is one", RuntimeWarning, stacklevel=2)
-            path.unlink()  # or the next save would put it in the place of the sound one
+            path.unlink(missing_ok=True)  # by another process, maybe; or the next save would put it in the place of the sound one
             continue
         networks, optimizers = _parts(trainer)
         for prefix, module in networks.items():

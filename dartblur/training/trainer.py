@@ -9,28 +9,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
 
 from dartblur.blur.dartblur import DartBlurConfig
 from dartblur.blur.tiles import Painted, Tile, gather, paint, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.blur.weights import new_unet
 from dartblur.compute import mixed
-from dartblur.detector.anchors import FaceBatch, Targets, anchors, match
-from dartblur.detector.detect import detect
-from dartblur.detector.loss import detection_loss
+from dartblur.detector.anchors import FaceBatch, Targets
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.training import channels_last
 from dartblur.detector.views import ViewBatch, Views
 from dartblur.errors import DartblurError
 from dartblur.media.windows import FILL
 from dartblur.params import Params
-from dartblur.processes import count, joint_many, own, total
-from dartblur.training.additions import Additions, Faces, ShallowFeatures, additions
-from dartblur.training.discriminator import Discriminator, hinge, patch_weights
+from dartblur.processes import count, joint_many, own, total, union
+from dartblur.training.additions import Additions, Faces
+from dartblur.training.critic import Critic
+from dartblur.training.discriminator import Discriminator
 from dartblur.training.facetiles import FaceTiles
-from dartblur.training.inner_step import Parameters, inner_steps, warm_state
-from dartblur.training.objectives import Outputs, Terms, fidelity, review
+from dartblur.training.judges import Judges
+from dartblur.training.objectives import Terms, review
 from dartblur.training.pool import BETAS, DetectorPool, Learned
 from dartblur.training.schedule import Kind, Schedule
 
@@ -79,10 +78,10 @@ class Trainer:
     frozen: RetinaFace
     device: torch.device
     unet: UNet = field(init=False)
-    discriminator: Discriminator = field(init=False)
+    critic: Critic = field(init=False)
+    judges: Judges = field(init=False)
     pool: DetectorPool = field(init=False)
     unet_optimizer: torch.optim.Adam = field(init=False)
-    discriminator_optimizer: torch.optim.Adam = field(init=False)
     schedule: Schedule = field(init=False)
     done: int = field(init=False, default=0)
 
@@ -91,15 +90,24 @@ class Trainer:
         self.schedule = Schedule(train, len(self.views.pictures))
         torch.manual_seed(self.params.seed)
         self.unet = channels_last(new_unet(unet)).to(self.device)
-        self.discriminator = Discriminator(train.discriminator_width).to(self.device)
         self.frozen = self.frozen.to(self.device).eval().requires_grad_(False)
-        self.features = ShallowFeatures(self.frozen)
+        self.critic = Critic(self.params, self.frozen, self.device)
+        self.judges = Judges(self.params, self.frozen, self.device)
         self.config = DartBlurConfig(unet.width, unet.depth, self.params.preblur.strength, self.params.preblur.context, unet.face_min, unet.face_max)
         if train.warm.steps:  # without a warm start, pictures of small faces alone will do
             self.face_tiles = FaceTiles(self.views, self.config.tiles)
         self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), lr=train.unet_learning_rate, betas=BETAS)
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=train.discriminator_learning_rate, betas=BETAS)
         self.pool = DetectorPool(self.params.detector, train, self.params.seed + _SEED_OF_FG, self.device)
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The one that the critic trains."""
+        return self.critic.discriminator
+
+    @property
+    def discriminator_optimizer(self) -> torch.optim.Adam:
+        """Its optimiser."""
+        return self.critic.optimizer
 
     def advance(self) -> Step:
         """Take the next step of the training."""
@@ -127,25 +135,16 @@ class Trainer:
         clean, blurred = (images.to(self.device) for images in views.images)
         size = self.params.view.size
         tiles = [tiles_of(boxes.numpy(), size, size, self.config.tiles) for boxes in views.boxes]
-        return Batch(clean, blurred, views.mask.to(self.device), tiles, self._targets(FaceBatch.of(views.boxes, views.ignored, self.device)))
-
-    def _targets(self, faces: FaceBatch) -> Targets:
-        size = self.params.view.size
-        return match(faces, anchors(size, size, self.device), self.params.detector.match_iou)
-
-    def _loss(self, outputs: Outputs, targets: Targets) -> Tensor:
-        """Ldet on the annotated faces, without smoothing: what a detector in the field is trained on."""
-        detector = self.params.detector
-        return detection_loss(*outputs, targets, box_weight=detector.box_weight, negatives_per_positive=detector.negatives_per_positive)
-
-    def _mixed(self) -> torch.autocast:
-        """Where convolutions may run in half precision: U, the discriminator, f's features; never what the second-order step goes through."""
-        return mixed(self.params.compute.precision, self.device)
+        return Batch(clean, blurred, views.mask.to(self.device), tiles, self.judges.targets(FaceBatch.of(views.boxes, views.ignored, self.device)))
 
     def _unet(self, blurred: Tensor, mask: Tensor) -> Tensor:
-        with self._mixed():
-            painted: Tensor = self.unet(blurred, mask).float()
-        return painted
+        """U in training: with convolutions in half precision where asked for, never what the second-order step goes through."""
+        with mixed(self.params.compute.precision, self.device):
+            if self.params.compute.checkpointing and torch.is_grad_enabled():
+                made: Tensor = checkpoint(self.unet, blurred, mask, use_reentrant=False, preserve_rng_state=False)
+            else:
+                made = self.unet(blurred, mask)
+        return made
 
     @torch.no_grad()
     def paint(self, drawn: ViewBatch) -> Tensor:
@@ -165,12 +164,7 @@ class Trainer:
         made = blend(self._unet, blurred, mask)
         terms = Terms(review=review(made, blurred, mask, train.budget) if train.weights.review else None)
         faces = [Faces(made, clean, mask)]
-        return {**self._step_unet(terms, self._additions(faces)), **self._step_discriminator(faces)}
-
-    def _additions(self, faces: list[Faces]) -> Additions:
-        self.discriminator.requires_grad_(False)
-        with self._mixed():
-            return additions(faces, self.params.train.additions, self.features, self.discriminator)
+        return {**self._step_unet(terms, self.critic.additions(faces)), **self.critic.step(faces)}
 
     def _step_unet(self, terms: Terms, added: Additions) -> dict[str, float]:
         """U's optimiser step on the weighted sum; returns the terms, their total and the norm of the gradient."""
@@ -194,28 +188,10 @@ class Trainer:
         self.unet_optimizer.step()
         return {**values, "gradient": float(norm)}
 
-    def _step_discriminator(self, faces: list[Faces]) -> dict[str, float]:
-        """The discriminator's step on what U painted, as a constant, and on the photographs."""
-        if not self.params.train.additions.realism or not faces:
-            return {}
-        self.discriminator.requires_grad_(True)
-        losses = []
-        for group in faces:
-            both, masks = torch.cat([group.clean, group.made.detach()]), torch.cat([group.mask, group.mask])
-            with self._mixed():
-                real, painted = self.discriminator(both, masks).chunk(2)
-            losses.append(hinge(real, painted, patch_weights(group.mask)) / len(faces))
-        loss = torch.stack(losses).sum()
-        parameters = list(self.discriminator.parameters())
-        for parameter, gradient in zip(parameters, joint_many(torch.autograd.grad(loss, parameters)), strict=True):
-            parameter.grad = gradient
-        self.discriminator_optimizer.step()
-        return {"discriminator": float(total(loss))}
-
     def detector_step(self, batch: Batch, anonymised: Tensor, turn: int) -> float:
         """fg's ordinary step on Ldet(fg(g(x)), y), with g(x) (B, 3, S, S) as a constant; returns the loss."""
         member, optimizer = self.pool.take(turn)
-        loss = self._loss(member.train()(anonymised.detach()), batch.annotated)
+        loss = self.judges.loss(member.train()(anonymised.detach()), batch.annotated)
         names, parameters = zip(*member.named_parameters(), strict=True)
         gradients = dict(zip(names, joint_many(torch.autograd.grad(loss, parameters)), strict=True))
         return self.pool.step(member, optimizer, Learned(float(total(loss)), gradients, {}))
@@ -226,66 +202,32 @@ class Trainer:
         if not bool(total(batch.mask.amax()) > 0):  # no face in the whole batch: nothing for U to learn
             return {"detector": self.detector_step(batch, painted.views, turn)}
         terms, learned = self.terms(batch, painted.views, turn)
-        faces = [
-            Faces(made, torch.stack([gather(batch.clean[view], tile, FILL) for view, tile in where]), seen.mask)
-            for where, seen, made in painted.tiles
-        ]
-        faces = faces or [self._nothing()]
-        values = {**self._step_unet(terms, self._additions(faces)), **self._step_discriminator(faces)}
+        faces = self._faces(batch, painted)
+        values = {**self._step_unet(terms, self.critic.additions(faces)), **self.critic.step(faces)}
         # The inner step has taken Ldet(fg(g(x)), y) and its gradient on the very same pictures: fg's ordinary step needs no pass of its own.
         loss = self.pool.step(*self.pool.take(turn), learned) if learned else self.detector_step(batch, painted.views, turn)
         return {**values, "detector": loss}
 
-    def _nothing(self) -> Faces:
-        """No tile at all, for a process without a face while others have some: it takes part in the sums with zeros."""
-        size = tile_around((0, 0, self.config.face_max, self.config.face_max), self.config.tiles).size
-        pictures, masks = (torch.zeros(0, channels, size, size, device=self.device) for channels in (3, 1))
-        return Faces(blend(self._unet, pictures, masks), pictures, masks)
+    def _faces(self, batch: Batch, painted: Painted) -> list[Faces]:
+        """The tiles of every size that any process has. One that has none of a size takes part in the sums with an empty group."""
+        groups = {
+            seen.mask.shape[-1]: Faces(made, torch.stack([gather(batch.clean[view], tile, FILL) for view, tile in where]), seen.mask)
+            for where, seen, made in painted.tiles
+        }
+        largest = tile_around((0, 0, self.config.face_max, self.config.face_max), self.config.tiles).size
+        return [groups[size] if size in groups else self._nothing(size) for size in union(groups, largest, self.device)]
+
+    def _nothing(self, size: int) -> Faces:
+        """No tile of a size, but U's gradient all the same: zeros. PixelShuffle has none for a batch of nothing, so one tile runs and is dropped."""
+        pictures, masks = (torch.zeros(1, channels, size, size, device=self.device) for channels in (3, 1))
+        return Faces(blend(self._unet, pictures, masks)[:0], pictures[:0], masks[:0])
 
     def terms(self, batch: Batch, anonymised: Tensor, turn: int) -> tuple[Terms, Learned | None]:
         """The objectives whose weight is above 0, as functions of g(x) (B, 3, S, S), and what the inner step learned on the way."""
         train = self.params.train
-        weights, smoothing = train.weights, train.label_smoothing
-        pseudo = self._pseudo_labels(batch.clean) if weights.process or weights.posthoc or weights.cycle else batch.annotated
-        member = self.pool.take(turn)[0]
-        posthoc = None
-        if weights.posthoc:
-            constants = {name: value.detach() for name, value in member.named_parameters()}
-            posthoc = functional_call(member.eval(), constants, (anonymised,))
-        after, learned = self._after_inner_step(batch, anonymised, turn) if weights.cycle else (None, None)
-        terms = Terms(
-            review=review(anonymised, batch.blurred, batch.mask, train.budget) if weights.review else None,
-            process=fidelity(self.frozen(anonymised), pseudo, self.params.detector, 0.0) if weights.process else None,
-            posthoc=fidelity(posthoc, pseudo, self.params.detector, smoothing) if posthoc else None,
-            cycle=fidelity(after, pseudo, self.params.detector, smoothing) if after else None,
-        )
-        return terms, learned
-
-    def _pseudo_labels(self, clean: Tensor) -> Targets:
-        """T(x): what the frozen detector finds on the clean picture, from a probability on, as anchor targets."""
-        found = detect(self.frozen, clean, self.params.detector, self.params.train.pseudo_label_score)
-        return self._targets(FaceBatch.of([rows[:, :4] for rows in found], device=self.device))
-
-    def _after_inner_step(self, batch: Batch, anonymised: Tensor, turn: int) -> tuple[Outputs, Learned]:
-        """fg'(x): fg after the differentiable step on Ldet(fg(g(x)), y), run on clean pictures; and what its first step learned."""
-        member, optimizer = self.pool.take(turn)
-        parameters = {name: value.detach().requires_grad_() for name, value in member.named_parameters()}
-        passes: list[tuple[Tensor, dict[str, Tensor]]] = []
-
-        def loss(current: Parameters) -> Tensor:
-            # In training mode a forward pass moves the batch-norm statistics: those of clones, so that fg's stay as they are. fg' keeps fg's
-            # too: moved ones would depend on g(x) in a way that the gradient does not see.
-            moved = {name: value.clone() for name, value in member.named_buffers()}
-            member.train()
-            value = self._loss(functional_call(member, {**current, **moved}, (anonymised,)), batch.annotated)
-            passes.append((value, moved))
-            return value
-
-        updated, gradients = inner_steps(parameters, loss, self.params.train.inner, warm_state(member, optimizer))
-        member.eval()
-        outputs: Outputs = functional_call(member, updated, (batch.clean,))
-        value, statistics = passes[0]
-        return outputs, Learned(float(total(value)), gradients, statistics)
+        near = review(anonymised, batch.blurred, batch.mask, train.budget) if train.weights.review else None
+        seen, learned = self.judges.objectives(batch.clean, anonymised, batch.annotated, *self.pool.take(turn))
+        return Terms(review=near, **seen), learned
 
     def describe(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""

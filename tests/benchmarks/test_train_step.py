@@ -22,12 +22,13 @@ def test_it_prints_one_json_object(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["ratio"] > 0
+    assert found["ratio_fp32"] > 0
     assert found["img_s"] > 0
     assert "rebuilt" in found["peer"]["name"]
     assert found["terms"]["largest_difference"] < 1e-3
     assert list(found["terms"]["ours"]) == ["review", "process", "posthoc", "cycle", "detector"]
     assert min(found["terms"]["ours"].values()) > 0
     assert 0 <= found["outside_device"] < 1
-    asked = {"size": 96, "views": 2, "share": 0.3, "repeats": 1, "threads": 1, "device": "cpu", "precision": "fp32"}
+    asked = {"size": 96, "views": 2, "share": 0.3, "repeats": 1, "threads": 1, "device": "cpu", "precision": "auto"}
     assert {name: found["settings"][name] for name in asked} == asked
     assert "ratio_full" not in found  # one share was asked for

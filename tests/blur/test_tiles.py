@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.gaussian import Gaussian
-from dartblur.blur.tiles import Painted, Tile, by_size, cut_tiles, gather, paint, spread, tile_around, tiles_of
+from dartblur.blur.tiles import Painted, Tile, by_size, by_square, cut_tiles, gather, paint, spread, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.images import Image
@@ -70,6 +70,54 @@ def test_a_tile_holds_its_face_and_suits_the_network(x: int, y: int, width: int,
     assert seen <= CONFIG.face_max * 1.05
     if CONFIG.face_min <= max(width, height) <= CONFIG.face_max:
         assert window.side == size
+
+
+@settings(max_examples=200)
+@given(BOXES, st.sampled_from([(WIDTH, HEIGHT), (40, 200), (300, 60)]), st.floats(0, 2), st.integers(3, 5))
+def test_a_tile_reaches_beyond_the_picture_only_where_it_is_larger(boxes: Boxes, frame: tuple[int, int], context: float, depth: int) -> None:
+    """It holds its face all the same, and is never larger than the face's tile in a picture without an edge."""
+    boxes = boxes[(boxes[:, 0] < frame[0] - 1) & (boxes[:, 1] < frame[1] - 1)]
+    spec = replace(CONFIG, context=context, depth=depth).tiles
+    for (x1, y1, x2, y2), tile in ((tile.bounds, tile_around(tile.bounds, spec, frame)) for tile in tiles_of(boxes, *frame, spec)):
+        window, free = tile.window, tile_around((x1, y1, x2, y2), spec)
+        assert tile.size % spec.multiple == 0
+        assert tile.size <= free.size and window.side <= free.window.side
+        assert window.left <= x1 and x2 <= window.left + window.side
+        assert window.top <= y1 and y2 <= window.top + window.side
+        for start, length in zip((window.left, window.top), frame, strict=True):
+            if window.side <= length:
+                assert 0 <= start <= length - window.side
+            else:
+                assert length - window.side <= start <= 0
+
+
+def test_a_face_that_is_the_picture_is_its_own_tile() -> None:
+    spec = replace(CONFIG, face_max=64).tiles
+    (tile,) = tiles_of(as_boxes([(0, 0, 64, 64)]), 64, 64, spec)
+    assert (tile.window, tile.size) == (Window(0, 0, 64), 64)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 180), st.integers(0, 130), st.integers(8, 24), st.integers(8, 24)), min_size=1, max_size=12))
+def test_neighbours_share_a_window_where_that_is_fewer_pixels(faces: list[tuple[int, int, int, int]]) -> None:
+    width, height = 200, 150
+    boxes = as_boxes([(x, y, x + w, y + h) for x, y, w, h in faces])
+    tiles = tiles_of(boxes, width, height, SPEC)
+    alone = [tile_around(tile.bounds, SPEC, (width, height)) for tile in tiles]
+    largest = tile_around((0, 0, SPEC.face_max, SPEC.face_max), SPEC).size
+    assert sum(tiles[square[0]].size ** 2 for square in by_square(tiles)) <= sum(tile.size**2 for tile in alone)
+    for tile in tiles:
+        x1, y1, x2, y2 = tile.bounds
+        assert tile.size % SPEC.multiple == 0 and tile.size <= largest
+        assert tile.window.left <= x1 and x2 <= tile.window.left + tile.window.side
+        assert tile.window.top <= y1 and y2 <= tile.window.top + tile.window.side
+
+
+def test_faces_that_cover_a_picture_are_one_tile() -> None:
+    quarters = as_boxes([(x, y, x + 24, y + 24) for x in (0, 24) for y in (0, 24)])
+    tiles = tiles_of(quarters, 48, 48, SPEC)
+    assert {(tile.window, tile.size) for tile in tiles} == {(Window(0, 0, 48), 48)}
+    assert by_square(tiles) == [[0, 1, 2, 3]]
 
 
 @given(BOXES)

@@ -1,12 +1,16 @@
 """The network: its size, where it starts, and how its levels are joined."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dartblur.blur.unet import UNet, Up, blend
-from tests.blur.samples import random_unet
+from dartblur.blur.unet import Part, UNet, Up, blend, part_of
+from tests.blur.samples import CONFIG, random_unet
 
 
 def inputs(size: int = 32, batch: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -101,3 +105,42 @@ def test_every_parameter_gets_a_gradient_and_the_background_none() -> None:
     unet.zero_grad()
     torch.autograd.backward(blend(unet, blurred.detach(), mask * 0).sum())
     assert not any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in unet.parameters())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(3, 5), st.sampled_from([32, 64]), st.lists(st.tuples(*[st.integers(0, 63)] * 4), min_size=1, max_size=2))
+def test_the_painted_rectangle_is_cut_out_of_the_whole_painting(depth: int, size: int, corners: list[tuple[int, int, int, int]]) -> None:
+    """Values inside the masks and the weights' gradients are those of running on everything."""
+    unet = random_unet(replace(CONFIG, depth=depth)).double()
+    blurred = inputs(size, batch=len(corners))[0].double()
+    mask = torch.zeros(len(corners), 1, size, size, dtype=torch.float64)
+    for plane, (y1, y2, x1, x2) in zip(mask, corners, strict=True):
+        plane[0, min(y1, y2) % size : max(y1, y2) % size + 1, min(x1, x2) % size : max(x1, x2) % size + 1] = 1
+    found = []
+    for unet.whole in (True, False):
+        made = blend(unet, blurred, mask)
+        found.append([made, *torch.autograd.grad(made.square().sum(), list(unet.parameters()))])
+    for whole, cropped in zip(*found, strict=True):
+        torch.testing.assert_close(cropped, whole, rtol=1e-9, atol=1e-9)
+
+
+def test_a_small_face_costs_the_last_levels_little() -> None:
+    unet = UNet(4, 3)
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 25:37, 29:31] = 1
+    assert part_of(mask) == Part(24, 40, 28, 32)
+    pixels: list[int] = []
+    for up in unet.up:
+        assert isinstance(up, Up)
+        up.register_forward_hook(lambda module, args, output: pixels.append(output[0, 0].numel()))
+    blend(unet, torch.zeros(1, 3, 64, 64), mask)
+    assert pixels[2] == 16 * 4
+    assert pixels[1] < 32 * 32 / 2
+    assert part_of(torch.zeros(2, 1, 16, 24)) == Part(0, 16, 0, 24)
+
+
+def test_in_half_precision_an_unpainted_pixel_is_not_rounded() -> None:
+    unet = UNet(4, 3)
+    blurred, mask = inputs(32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (blend(unet, blurred, mask) - blurred).abs().max() < 1e-3

@@ -19,10 +19,11 @@ from dartblur.blur.dartblur import UNET_FILE, DartBlur, DartBlurConfig
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import as_boxes
 from dartblur.faces.dataset import TABLE, FaceDataset, write_table
+from dartblur.faces.files import MEMBERS, SHARDS
 from dartblur.media.images import read_image
 from dartblur.params import PARAMS_FILE, Params, PoolParams, RegistryParams
 from dartblur.registry.tracking import connect
-from dartblur.stages import train
+from dartblur.stages import ingest, preblur, shard, train, train_detector
 from dartblur.stages.paths import CANONICAL, DARTBLUR, DETECTOR, LIVE, PREBLUR, WORK
 from dartblur.training import run as loop
 from dartblur.training.checkpoint import BEFORE_FILE, STATE_FILE
@@ -237,6 +238,21 @@ def test_processes_that_are_killed_at_random_moments_leave_the_same_bytes(
     assert content(DARTBLUR) == undisturbed
     assert not list(WORK.iterdir())
     assert {run.info.status for run in runs(registry)} == {"FINISHED"}
+
+
+def test_from_shards_everything_is_as_from_the_folder(undisturbed: dict[str, bytes], params: Params, tiny: MakeParams) -> None:
+    """f and U, with a cache on disk that holds nothing; pictures are blurred as they are read, so that there is no second copy of the data set."""
+    detector = content(DETECTOR)
+    shard.run(CANONICAL, "shards", 1)
+    for folder in (CANONICAL, PREBLUR, DETECTOR):
+        shutil.rmtree(folder)
+    ingest.run(tiny(data={"source": "shards"}))
+    preblur.run(params)
+    assert {path.name for folder in (CANONICAL, PREBLUR) for path in folder.iterdir()} == {TABLE, SHARDS, MEMBERS}
+    train_detector.run(tiny(detector={"steps": 2}, compute={"cache_mb": 0}))
+    assert content(DETECTOR) == detector
+    train.run(tiny(registry=params.registry.model_dump(), compute={"cache_mb": 1}))
+    assert content(DARTBLUR) == undisturbed
 
 
 def test_another_setting_or_other_pictures_start_afresh(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:

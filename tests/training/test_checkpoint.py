@@ -221,6 +221,16 @@ def test_a_save_that_failed_leaves_the_last_state(whole: Whole, copies: list[Fac
     assert again.done == 5
 
 
+def test_what_a_killed_save_left_behind_is_cleared_away(whole: Whole, copies: list[FaceDataset], work: Path) -> None:
+    """Killed between the two renames and the writing: the state before is there, and half of the new one under another name."""
+    (work / STATE_FILE).replace(work / BEFORE_FILE)
+    (work / ".training.0123abcd.safetensors").write_bytes(b"half")
+    resumed = trainer(copies, params())
+    load_training(work, resumed)
+    assert moved(everything(resumed), whole.states[5]) == set()
+    assert [path.name for path in work.iterdir()] == [BEFORE_FILE]
+
+
 def test_with_both_states_spoilt_a_training_starts_afresh(whole: Whole, copies: list[FaceDataset], work: Path) -> None:
     flip_the_last_byte(work / STATE_FILE)
     cut_in_half(work / BEFORE_FILE)

@@ -84,7 +84,7 @@ def test_the_total_is_the_weighted_sum(copies: list[FaceDataset]) -> None:
 
 def test_u_s_step_leaves_the_discriminator_without_a_gradient(copies: list[FaceDataset], monkeypatch: pytest.MonkeyPatch) -> None:
     made = trainer(copies, small())
-    monkeypatch.setattr(made, "_step_discriminator", lambda faces: {})
+    monkeypatch.setattr(made.critic, "step", lambda faces: {})
     before = everything(made)
     values = made.warm_step(0)
     assert values["realism"] != 0
@@ -187,7 +187,7 @@ def test_the_cycle_gradient_of_the_real_detector_agrees_with_finite_differences(
     double = Batch(batch.clean.double(), batch.blurred.double(), batch.mask.double(), batch.tiles, targets)
 
     def value(picture: Tensor) -> Tensor:
-        (offsets, logits), _ = made._after_inner_step(double, picture, 0)
+        (offsets, logits), _ = made.judges.after_inner_step(double.clean, picture, double.annotated, member, optimizer)
         return offsets.square().mean() + logits.square().mean()
 
     picture = double.blurred.clone().requires_grad_()
@@ -208,10 +208,10 @@ def test_what_the_inner_step_learned_is_what_an_ordinary_pass_would(copies: list
     batch = drawn(made)
     views = made._paint(batch).views
     before = everything(made)
-    _, learned = made._after_inner_step(batch, views, 0)
+    _, learned = made.judges.after_inner_step(batch.clean, views, batch.annotated, *made.pool.take(0))
     assert moved(before, everything(made)) == set()
     twin = copy.deepcopy(made.pool.members[0]).train()
-    loss = made._loss(twin(views.detach()), batch.annotated)
+    loss = made.judges.loss(twin(views.detach()), batch.annotated)
     gradients = torch.autograd.grad(loss, list(twin.parameters()))
     assert learned.loss == pytest.approx(float(loss.detach()), rel=1e-6)
     for (name, _), gradient in zip(twin.named_parameters(), gradients, strict=True):
@@ -267,8 +267,8 @@ def test_views_without_a_face_teach_fg_alone(copies: list[FaceDataset]) -> None:
 def test_pseudo_labels_are_what_f_finds_from_a_probability_on(copies: list[FaceDataset]) -> None:
     strict, lax = (trainer(copies, small(pseudo_label_score=score)) for score in (0.999, 0.001))
     batch = strict._batch(0)
-    assert (strict._pseudo_labels(batch.clean).labels == 1).sum() == 0
-    assert (lax._pseudo_labels(batch.clean).labels == 1).sum() > 0
+    assert (strict.judges.pseudo_labels(batch.clean).labels == 1).sum() == 0
+    assert (lax.judges.pseudo_labels(batch.clean).labels == 1).sum() > 0
 
 
 def test_every_step_has_the_rates_of_the_schedule(copies: list[FaceDataset]) -> None:
@@ -352,3 +352,14 @@ def test_a_description_says_how_far_it_is(copies: list[FaceDataset]) -> None:
     made = trainer(copies, small())
     made.advance()
     assert made.describe() == {"done": 1, "steps": 18, "parameters": sum(value.numel() for value in made.unet.parameters())}
+
+
+def test_checkpointing_changes_no_bit(copies: list[FaceDataset]) -> None:
+    def trained(checkpointing: bool) -> dict[str, Tensor]:
+        params = small(warm=warm(1), detector_epochs=0)
+        made = trainer(copies, params.model_copy(update={"compute": params.compute.model_copy(update={"checkpointing": checkpointing})}))
+        for _ in range(3):
+            made.advance()
+        return everything(made)
+
+    assert moved(trained(False), trained(True)) == set()
