@@ -77,7 +77,7 @@ class Options:
 
 
 def params_of(options: Options) -> Params:
-    """params.yaml with the architecture of the original, its four objectives alone, and review without a free budget, so that it is compared too."""
+    """params.yaml with the original's architecture, four objectives and clip, and review without a free budget, so that it is compared too."""
     params = load_params(ROOT / "params.yaml")
     train = {
         "weights": ObjectiveWeights(review=1.0, process=1.0, posthoc=1.0, cycle=1.0),
@@ -85,6 +85,7 @@ def params_of(options: Options) -> Params:
         "warm": WarmParams(steps=0, batch=2, learning_rate=1e-3),
         "pool": PoolParams(size=1, restart=0),
         "budget": 0.0,
+        "gradient_clip": 500.0,
         "batch": options.views,
     }
     sections: dict[str, dict[str, Any]] = {

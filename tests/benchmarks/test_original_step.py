@@ -22,7 +22,7 @@ from dartblur.training.inner_step import AdamState, Parameters, inner_steps
 from tests.settings import settings
 
 METHOD = ObjectiveWeights(review=1.0, process=1.0, posthoc=1.0, cycle=1.0)
-PARAMS = settings(train={"budget": 0.0, "weights": METHOD})
+PARAMS = settings(train={"budget": 0.0, "weights": METHOD, "gradient_clip": 500.0})
 OURS = Settings.ours(PARAMS)
 # fg's own step sees what the U-Net paints after a step of Adam with fresh moments, the gradient's sign: noise, where there is hardly a gradient.
 CONVENTIONS = {"original": (Settings(budget=0.0), 1e-2), "ours": (OURS, 1e-3)}
