@@ -120,7 +120,7 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("unet.depth", 2, "unet.depth: "),
         ("unet.face_min", 7, "unet.face_min: "),
         ("unet.face_max", 1025, "unet.face_max: "),
-        ("unet.face_min", 65, "unet: face_min <= face_max must hold"),
+        ("unet.face_min", 97, "unet: face_min <= face_max must hold"),
         ("unet.init", "wider", "unet.init: "),
         ("train.weights", dict.fromkeys(("review", "process", "posthoc", "cycle"), 0.0), "train.weights: at least one objective"),
         ("train.additions.restore", -0.1, "train.additions.restore: "),

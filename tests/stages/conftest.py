@@ -19,7 +19,7 @@ TINY: dict[str, dict[str, Any]] = {
     "preblur": {"strength": 1.0, "context": 0.5},
     "view": {"size": 64, "face_min": 16, "face_max": 40, "min_face": 4},
     "detector": {"backbone": "mobilenet025", "init": "scratch", "channels": 8, "steps": 4, "batch": 2},
-    "unet": {"width": 4, "depth": 3, "face_min": 16, "face_max": 24},
+    "unet": {"width": 4, "depth": 3, "face_min": 16, "face_max": 24, "init": "scratch"},
     "train": {
         **{"epochs": 2, "detector_epochs": 1, "epoch_steps": 2, "batch": 2, "discriminator_width": 4},
         "warm": {"steps": 3, "batch": 2, "learning_rate": 1.0e-3},
