@@ -76,7 +76,7 @@ def map_in_processes(
     # Fresh processes: a fork would copy threads of torch or of a test runner in whatever state they are.
     executor = ProcessPoolExecutor(min(workers, len(items)), get_context("spawn"), _start, (make,))
     try:
-        with _without_interrupts():
+        with without_interrupts():
             futures = [executor.submit(_call, item) for item in items]
         for future in futures:
             results.append(future.result())
@@ -92,9 +92,8 @@ _make: Callable[[], Callable[[Any], Any]] | None = None
 _function: Callable[[Any], Any] | None = None
 
 
-def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
-    """Prepare a worker process; it ends when its parent does, however that ends."""
-    global _make  # noqa: PLW0603 - one for each process, which is what a process pool offers
+def begin_worker() -> None:
+    """Prepare this worker process: OpenCV on one thread; it ends when its parent does, however that ends."""
 
     def follow() -> None:
         parent = parent_process()
@@ -104,6 +103,12 @@ def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
 
     threading.Thread(target=follow, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
+    """Prepare a worker process."""
+    global _make  # noqa: PLW0603 - one for each process, which is what a process pool offers
+    begin_worker()
     _make = make
 
 
@@ -118,7 +123,7 @@ def _call(item: Any) -> Any:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Ctrl-C waits until the end of the block; processes started in it never hear it, so that only this one says a word."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -6,11 +6,9 @@ on how many scenes there are.
 
 import math
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +19,7 @@ import pandas as pd
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.dataset import ATTRIBUTES, COLUMNS, SPLITS, TABLE, TRUTH, read_table, write_table
+from dartblur.faces.parallel import without_interrupts
 from dartblur.faces.people.card import write_card
 from dartblur.faces.people.cast import split_library
 from dartblur.faces.people.library import Library, load_library
@@ -142,7 +141,7 @@ def _in_processes(missing: Sequence[int], library: Path, recipe: Recipe, partial
     context = get_context("spawn")
     executor = ProcessPoolExecutor(min(workers, len(missing)), context, start_worker, (library, recipe, partial))
     try:
-        with _without_interrupts():
+        with without_interrupts():
             futures = [executor.submit(write_scene, index) for index in missing]
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
@@ -151,16 +150,6 @@ def _in_processes(missing: Sequence[int], library: Path, recipe: Recipe, partial
         raise DartblurError("a worker process has died, maybe for want of memory; run the same command again with fewer workers to go on") from error
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits until the end of the block; processes started in it never hear it, so that only this one says a word."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _close_partial(partial: Path, indices: Sequence[int], whole: dict[str, Any], library: Library) -> None:

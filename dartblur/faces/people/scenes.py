@@ -5,17 +5,14 @@ A scene depends on the library, the seed, the share of val and its own index, an
 
 import hashlib
 import json
-import os
-import threading
 from dataclasses import asdict, dataclass
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from dartblur.errors import DartblurError
+from dartblur.faces.parallel import begin_worker
 from dartblur.faces.people.cast import split_library, split_of
 from dartblur.faces.people.compose import compose
 from dartblur.faces.people.finish import encoded
@@ -121,15 +118,7 @@ _writer: SceneWriter | None = None
 def start_worker(library: Path, recipe: Recipe, folder: Path) -> None:
     """Prepare a worker process; it ends when its parent does, however that ends."""
     global _writer  # noqa: PLW0603 - one for each process, which is what a process pool offers
-
-    def follow() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-    cv2.setNumThreads(1)
+    begin_worker()
     _writer = SceneWriter(library, recipe, folder)
 
 
