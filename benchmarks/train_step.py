@@ -81,8 +81,8 @@ def params_of(options: Options) -> Params:
     params = load_params(ROOT / "params.yaml")
     train = {
         "weights": ObjectiveWeights(review=1.0, process=1.0, posthoc=1.0, cycle=1.0),
-        "additions": AdditionWeights(restore=0.0, features=0.0, realism=0.0),
-        "warm": WarmParams(steps=0, batch=2, learning_rate=1e-3),
+        "additions": AdditionWeights(restore=0.0, seam=0.0, features=0.0, realism=0.0),
+        "warm": WarmParams(steps=0, near_steps=0, batch=2, learning_rate=1e-3),
         "pool": PoolParams(size=1, restart=0),
         "budget": 0.0,
         "gradient_clip": 500.0,

@@ -127,12 +127,14 @@ class ObjectiveWeights(_Section):
 
 class AdditionWeights(_Section):
     restore: NotNegative
+    seam: NotNegative
     features: NotNegative
     realism: NotNegative
 
 
 class WarmParams(_Section):
     steps: Annotated[int, Field(ge=0)]
+    near_steps: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=2)]
     learning_rate: Positive
 
@@ -158,6 +160,7 @@ class InnerParams(_Section):
 class TrainParams(_Section):
     weights: ObjectiveWeights
     additions: AdditionWeights
+    near: AdditionWeights
     warm: WarmParams
     pool: PoolParams
     probe: ProbeParams
@@ -173,20 +176,27 @@ class TrainParams(_Section):
     unet_learning_rate: Positive
     discriminator_learning_rate: Positive
     discriminator_width: Annotated[int, Field(ge=4)]
+    discriminator_feature_width: Annotated[int, Field(ge=0)]
     detector_learning_rate: Positive
     decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Positive
 
     @model_validator(mode="after")
     def _warm_has_a_loss(self) -> "TrainParams":
-        added = self.additions
-        if self.warm.steps and not (self.weights.review or added.restore or added.features or added.realism):
-            raise ValueError("the warm start has no loss: weights.review or an addition must be above 0, or warm.steps 0")
+        warm, parts = self.warm, []
+        if warm.near_steps > warm.steps:
+            raise ValueError("warm.near_steps <= warm.steps must hold")
+        parts += [("near", self.near)] if warm.near_steps else []
+        parts += [("additions", self.additions)] if warm.steps > warm.near_steps else []
+        for name, added in parts:
+            if not (self.weights.review or any(added.model_dump().values())):
+                raise ValueError(f"the warm start has no loss: weights.review or one of {name} must be above 0, or warm.steps 0")
         return self
 
 
 class PretrainParams(_Section):
     steps: Count
+    near_steps: Annotated[int, Field(ge=0)]
     strengths: Annotated[list[Annotated[float, Field(ge=0.1, le=20)]], Field(min_length=1)]
 
 

@@ -126,11 +126,15 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("train.additions.restore", -0.1, "train.additions.restore: "),
         ("train.additions.realism", float("inf"), "train.additions.realism: "),
         ("train.warm.steps", -1, "train.warm.steps: "),
+        ("train.warm.near_steps", -1, "train.warm.near_steps: "),
+        ("train.warm.near_steps", 10**6, "train: warm.near_steps <= warm.steps must hold"),
+        ("pretrain.near_steps", -1, "pretrain.near_steps: "),
         ("train.warm.batch", 1, "train.warm.batch: "),
         ("train.warm.learning_rate", 0.0, "train.warm.learning_rate: "),
         ("train.pool.size", 0, "train.pool.size: "),
         ("train.pool.restart", -1, "train.pool.restart: "),
         ("train.discriminator_width", 3, "train.discriminator_width: "),
+        ("train.discriminator_feature_width", -1, "train.discriminator_feature_width: "),
         ("train.discriminator_learning_rate", 0.0, "train.discriminator_learning_rate: "),
         ("train.pseudo_label_score", 0.0, "train.pseudo_label_score: "),
         ("train.inner.optimizer", "rmsprop", "train.inner.optimizer: "),
@@ -156,8 +160,11 @@ def test_an_impossible_value_is_named(key: str, value: object, named: str) -> No
 
 
 def test_a_warm_start_needs_a_loss() -> None:
-    data = replace(replace(plain(), "train.weights.review", 0.0), "train.additions", dict.fromkeys(("restore", "features", "realism"), 0.0))
-    assert refusal(data).startswith("train: the warm start has no loss: weights.review or an addition must be above 0, or warm.steps 0")
+    data = replace(replace(plain(), "train.weights.review", 0.0), "train.additions", dict.fromkeys(("restore", "seam", "features", "realism"), 0.0))
+    assert refusal(data).startswith("train: the warm start has no loss: weights.review or one of additions must be above 0, or warm.steps 0")
+    first = replace(replace(plain(), "train.weights.review", 0.0), "train.near", dict.fromkeys(("restore", "seam", "features", "realism"), 0.0))
+    assert parse_params(first).train.warm.near_steps == 0
+    assert refusal(replace(first, "train.warm.near_steps", 1)).startswith("train: the warm start has no loss: weights.review or one of near")
     assert parse_params(replace(data, "train.warm.steps", 0)).train.warm.steps == 0
     assert parse_params(replace(replace(data, "train.warm.steps", 10), "train.additions.realism", 0.1)).train.warm.steps == 10
 

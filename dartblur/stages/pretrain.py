@@ -34,11 +34,12 @@ def run(params: Params, source: Path = SAMPLE, out: Path = PRETRAINED) -> None:
     configure(params.compute.train_threads)
     # ImageNet's features, whatever detector the pipeline uses: the result must not depend on a training.
     detector = params.detector.model_copy(update={"backbone": "mobilenetv2", "init": "imagenet"})
-    warm = params.train.warm.model_copy(update={"steps": params.pretrain.steps})
+    warm = params.train.warm.model_copy(update={"steps": params.pretrain.steps, "near_steps": params.pretrain.near_steps})
     train = params.train.model_copy(update={"warm": warm, "pool": params.train.pool.model_copy(update={"size": 1})})
     unet = params.unet.model_copy(update={"init": "scratch"})
     settings = params.model_copy(update={"detector": detector, "train": train, "unet": unet})
-    work = WORK / f"pretrain-{fingerprint(settings, [source / TABLE])}"
+    strengths = "-".join(f"{strength:g}" for strength in params.pretrain.strengths)
+    work = WORK / f"pretrain-{strengths}-{fingerprint(settings, [source / TABLE])}"
     clean = FaceDataset(source)
     copies = [clean, *(_blurred(clean, work / f"strength-{strength:g}", strength, params.compute.workers) for strength in params.pretrain.strengths)]
     device = pick_device(params.compute.device)

@@ -7,16 +7,19 @@ The objectives of the method speak of detectors that were trained long enough; o
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
-from dartblur.detector.backbones import MobileNet025, MobileNetV2, normalise
-from dartblur.detector.retinaface import RetinaFace
 from dartblur.params import AdditionWeights
 from dartblur.processes import total
 from dartblur.training.discriminator import Discriminator, patch_weights
 
 GREY_LEVELS = 10.0
 """Distances in grey levels are divided by this: an ordinary blur is about so far from its photograph."""
+RIM = 16
+"""The seam is what lies within this share of a tile's side, 1 / RIM, of a box's edge."""
+SHALLOW = slice(0, 2)
+"""The maps at strides 4 and 8, where edges, eyes and mouths are told apart."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Additions:
     """The additions of one step, each a scalar; None where its weight is 0 and it was not computed."""
 
     restore: Tensor | None = None
+    seam: Tensor | None = None
     features: Tensor | None = None
     realism: Tensor | None = None
 
@@ -37,28 +41,16 @@ def restore(made: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
     return ((made - clean).abs() * mask).sum() / (total(mask.sum()).clamp(min=1) * made.shape[1] * GREY_LEVELS)
 
 
-class ShallowFeatures(nn.Module):
-    """The first layers of a detector's backbone, up to stride 8: where edges, eyes and mouths are told apart."""
-
-    def __init__(self, detector: RetinaFace) -> None:
-        super().__init__()
-        self.backbone: MobileNetV2 | MobileNet025 = detector.backbone
-
-    def forward(self, tiles: Tensor) -> list[Tensor]:
-        """Tiles (N, 3, T, T) of grey levels to maps at strides 4 and 8."""
-        x = normalise(tiles, self.backbone)
-        layers = self.backbone.features[:7] if isinstance(self.backbone, MobileNetV2) else self.backbone.stage1
-        maps = []
-        for index, layer in enumerate(layers):
-            x = layer(x)
-            if index in (3, len(layers) - 1):
-                maps.append(x.float())
-        return maps
+def edge(mask: Tensor) -> Tensor:
+    """The rim of the masks (N, 1, T, T), 0 or 1: what lies inside and within a :data:`RIM` of a tile's side of the outside."""
+    reach = max(mask.shape[-1] // RIM, 1)
+    return mask * F.max_pool2d(1 - mask, 2 * reach + 1, stride=1, padding=reach)
 
 
 def agreement(made: list[Tensor], clean: list[Tensor]) -> Tensor:
     """Distance of two lists of feature maps (N, C, H, W), each level relative to the size of the clean one."""
-    return torch.stack([(a - b).abs().sum() / total(b.abs().sum()).clamp(min=1e-6) for a, b in zip(made, clean, strict=True)]).mean()
+    pairs = [(a.float(), b.float()) for a, b in zip(made, clean, strict=True)]
+    return torch.stack([(a - b).abs().sum() / total(b.abs().sum()).clamp(min=1e-6) for a, b in pairs]).mean()
 
 
 @dataclass(frozen=True)
@@ -70,20 +62,30 @@ class Faces:
     mask: Tensor
 
 
-def additions(faces: list[Faces], weights: AdditionWeights, features: ShallowFeatures, discriminator: Discriminator) -> Additions:
+@dataclass(frozen=True)
+class Seen:
+    """A group of tiles, and what :class:`Perception` makes of both; nothing where nobody asks for it."""
+
+    faces: Faces
+    made: list[Tensor]
+    clean: list[Tensor]
+
+
+def additions(groups: list[Seen], weights: AdditionWeights, discriminator: Discriminator) -> Additions:
     """All additions whose weight is above 0, each the mean over the groups of tiles."""
-    values = [_of_group(group, weights, features, discriminator) for group in faces]
+    values = [_of_group(group, weights, discriminator) for group in groups]
     return Additions(**{name: torch.stack([value[name] for value in values]).mean() for name in values[0]})
 
 
-def _of_group(group: Faces, weights: AdditionWeights, features: ShallowFeatures, discriminator: Discriminator) -> dict[str, Tensor]:
-    values = {}
+def _of_group(seen: Seen, weights: AdditionWeights, discriminator: Discriminator) -> dict[str, Tensor]:
+    group, values = seen.faces, {}
     if weights.restore:
         values["restore"] = restore(group.made, group.clean, group.mask)
+    if weights.seam:
+        values["seam"] = restore(group.made, group.clean, edge(group.mask))
     if weights.features:
-        with torch.no_grad():
-            known = features(group.clean)
-        values["features"] = agreement(features(group.made), known)
+        values["features"] = agreement(seen.made[SHALLOW], seen.clean[SHALLOW])
     if weights.realism:
-        values["realism"] = -(discriminator(group.made, group.mask) * patch_weights(group.mask)).sum()
+        logits = discriminator(group.made, seen.made, group.mask)
+        values["realism"] = -torch.stack([(level * patch_weights(group.mask, level.shape[2:])).sum() for level in logits]).mean()
     return values

@@ -4,50 +4,64 @@ import torch
 from torch import Tensor
 
 from dartblur.compute import mixed
-from dartblur.detector.retinaface import RetinaFace
-from dartblur.params import Params
+from dartblur.params import AdditionWeights, Params
 from dartblur.processes import joint_many, total
-from dartblur.training.additions import Additions, Faces, ShallowFeatures, additions
+from dartblur.training.additions import Additions, Faces, Seen, additions
 from dartblur.training.discriminator import Discriminator, hinge, patch_weights
+from dartblur.training.perception import Perception
 from dartblur.training.pool import BETAS
 
 
 class Critic:
-    """The additions of one training, and the discriminator with its optimiser.
+    """The additions of one training, and the discriminator with its optimiser."""
 
-    Args:
-        frozen: f, whose first layers compare faces.
-    """
-
-    def __init__(self, params: Params, frozen: RetinaFace, device: torch.device) -> None:
-        self._weights, self._precision, self._device = params.train.additions, params.compute.precision, device
-        self._features = ShallowFeatures(frozen)
-        self.discriminator = Discriminator(params.train.discriminator_width).to(device)
-        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=params.train.discriminator_learning_rate, betas=BETAS)
+    def __init__(self, params: Params, device: torch.device) -> None:
+        train = params.train
+        self._precision, self._device = params.compute.precision, device
+        weights = [train.additions, *([train.near] if train.warm.near_steps else [])]
+        asked = any(added.features or (added.realism and train.discriminator_feature_width) for added in weights)
+        self._perception = Perception().to(device) if asked else None
+        self.discriminator = Discriminator(train.discriminator_width, train.discriminator_feature_width).to(device)
+        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=train.discriminator_learning_rate, betas=BETAS)
 
     def _mixed(self) -> torch.autocast:
         return mixed(self._precision, self._device)
 
-    def additions(self, faces: list[Faces]) -> Additions:
-        """What they say of U's tiles; no gradient for the discriminator."""
+    def look(self, faces: list[Faces]) -> list[Seen]:
+        """Tiles as :class:`Perception` sees them, once for all that follows; differentiable in what U painted."""
+        if self._perception is None:
+            return [Seen(group, [], []) for group in faces]
+        seen = []
+        for group in faces:
+            with self._mixed():
+                with torch.no_grad():
+                    clean = self._perception(group.clean)
+                seen.append(Seen(group, self._perception(group.made), clean))
+        return seen
+
+    def additions(self, seen: list[Seen], weights: AdditionWeights) -> Additions:
+        """What those whose weight is above 0 say of U's tiles; no gradient for the discriminator."""
         self.discriminator.requires_grad_(False)
         with self._mixed():
-            return additions(faces, self._weights, self._features, self.discriminator)
+            return additions(seen, weights, self.discriminator)
 
-    def step(self, faces: list[Faces]) -> dict[str, float]:
-        """The discriminator's step on what U painted, as a constant, and on the photographs; its loss, if it is in use."""
-        if not self._weights.realism or not faces:
+    def step(self, seen: list[Seen]) -> dict[str, float]:
+        """The discriminator's step on what U painted, as a constant, and on the photographs; its loss."""
+        if not seen:
             return {}
         self.discriminator.requires_grad_(True)
-        losses: list[Tensor] = []
-        for group in faces:
-            both, masks = torch.cat([group.clean, group.made.detach()]), torch.cat([group.mask, group.mask])
-            with self._mixed():
-                real, painted = self.discriminator(both, masks).chunk(2)
-            losses.append(hinge(real, painted, patch_weights(group.mask)) / len(faces))
-        loss = torch.stack(losses).sum()
+        loss = torch.stack([self._loss(group) for group in seen]).mean()
         parameters = list(self.discriminator.parameters())
         for parameter, gradient in zip(parameters, joint_many(torch.autograd.grad(loss, parameters)), strict=True):
             parameter.grad = gradient
         self.optimizer.step()
         return {"discriminator": float(total(loss))}
+
+    def _loss(self, seen: Seen) -> Tensor:
+        """The mean over its critics on one group of tiles."""
+        group = seen.faces
+        levels = [torch.cat([clean, made.detach()]) for clean, made in zip(seen.clean, seen.made, strict=True)]
+        with self._mixed():
+            logits = self.discriminator(torch.cat([group.clean, group.made.detach()]), levels, torch.cat([group.mask, group.mask]))
+        pairs = [level.chunk(2) for level in logits]
+        return torch.stack([hinge(real, made, patch_weights(group.mask, real.shape[2:])) for real, made in pairs]).mean()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dartblur.detector.training import one_cycle
-from dartblur.params import TrainParams
+from dartblur.params import AdditionWeights, TrainParams
 
 Kind = Literal["warm", "detector", "adversarial"]
 
@@ -64,11 +64,17 @@ class Schedule:
         warm = self.params.warm.steps
         return number // ROUND + 1 if number < warm else -(-warm // ROUND) + self.epoch(number) + 1
 
+    def additions(self, number: int) -> AdditionWeights:
+        """The weights of what joins the objectives in step ``number``."""
+        return self.params.near if number < self.params.warm.near_steps else self.params.additions
+
     def unet_rate(self, number: int) -> float:
-        """U's learning rate: one cycle over the warm start, then falling from outer epoch to outer epoch."""
+        """U's learning rate: one cycle over each part of the warm start, then falling from outer epoch to outer epoch."""
         warm = self.params.warm
+        if number < warm.near_steps:
+            return one_cycle(number, warm.near_steps, warm.learning_rate)
         if number < warm.steps:
-            return one_cycle(number, warm.steps, warm.learning_rate)
+            return one_cycle(number - warm.near_steps, warm.steps - warm.near_steps, warm.learning_rate)
         return self.params.unet_learning_rate * self.params.decay ** self.epoch(number)
 
     def detector_rate(self, number: int) -> float:

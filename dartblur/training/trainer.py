@@ -22,9 +22,9 @@ from dartblur.detector.training import channels_last
 from dartblur.detector.views import ViewBatch, Views
 from dartblur.errors import DartblurError
 from dartblur.media.windows import FILL
-from dartblur.params import Params
+from dartblur.params import AdditionWeights, Params
 from dartblur.processes import count, joint_many, own, total, union
-from dartblur.training.additions import Additions, Faces
+from dartblur.training.additions import Additions, Faces, Seen
 from dartblur.training.critic import Critic
 from dartblur.training.discriminator import Discriminator
 from dartblur.training.facetiles import FaceTiles
@@ -91,7 +91,7 @@ class Trainer:
         torch.manual_seed(self.params.seed)
         self.unet = channels_last(new_unet(unet)).to(self.device)
         self.frozen = self.frozen.to(self.device).eval().requires_grad_(False)
-        self.critic = Critic(self.params, self.frozen, self.device)
+        self.critic = Critic(self.params, self.device)
         self.judges = Judges(self.params, self.frozen, self.device)
         self.config = DartBlurConfig(unet.width, unet.depth, self.params.preblur.strength, self.params.preblur.context, unet.face_min, unet.face_max)
         if train.warm.steps:  # without a warm start, pictures of small faces alone will do
@@ -163,14 +163,20 @@ class Trainer:
         clean, blurred, mask = (tensor.to(self.device) for tensor in (drawn.clean, drawn.seen.blurred, drawn.seen.mask))
         made = blend(self._unet, blurred, mask)
         terms = Terms(review=review(made, blurred, mask, train.budget) if train.weights.review else None)
-        faces = [Faces(made, clean, mask)]
-        return {**self._step_unet(terms, self.critic.additions(faces)), **self.critic.step(faces)}
+        seen = self.critic.look([Faces(made, clean, mask)])
+        return self._learn(terms, seen)
 
-    def _step_unet(self, terms: Terms, added: Additions) -> dict[str, float]:
+    def _learn(self, terms: Terms, seen: list[Seen]) -> dict[str, float]:
+        """U's step, then the discriminator's if it is in use, on the same tiles; returns all terms."""
+        added = self.schedule.additions(self.done)
+        values = self._step_unet(terms, self.critic.additions(seen, added), added)
+        return {**values, **self.critic.step(seen)} if added.realism else values
+
+    def _step_unet(self, terms: Terms, added: Additions, weights_added: AdditionWeights) -> dict[str, float]:
         """U's optimiser step on the weighted sum; returns the terms, their total and the norm of the gradient."""
         train, number = self.params.train, self.done + 1
         known = {name: value for name, value in [*terms.items(), *added.items()] if value is not None}
-        weights = {**train.weights.model_dump(), **train.additions.model_dump()}
+        weights = {**train.weights.model_dump(), **weights_added.model_dump()}
         loss = torch.stack([weights[name] * value for name, value in known.items()]).sum()
         listing = total(torch.stack([*known.values(), loss]))
         values = dict(zip([*known, "total"], listing.tolist(), strict=True))
@@ -202,8 +208,8 @@ class Trainer:
         if not bool(total(batch.mask.amax()) > 0):  # no face in the whole batch: nothing for U to learn
             return {"detector": self.detector_step(batch, painted.views, turn)}
         terms, learned = self.terms(batch, painted.views, turn)
-        faces = self._faces(batch, painted)
-        values = {**self._step_unet(terms, self.critic.additions(faces)), **self.critic.step(faces)}
+        seen = self.critic.look(self._faces(batch, painted))
+        values = self._learn(terms, seen)
         # The inner step has taken Ldet(fg(g(x)), y) and its gradient on the very same pictures: fg's ordinary step needs no pass of its own.
         loss = self.pool.step(*self.pool.take(turn), learned) if learned else self.detector_step(batch, painted.views, turn)
         return {**values, "detector": loss}

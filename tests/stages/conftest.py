@@ -21,8 +21,8 @@ TINY: dict[str, dict[str, Any]] = {
     "detector": {"backbone": "mobilenet025", "init": "scratch", "channels": 8, "steps": 4, "batch": 2},
     "unet": {"width": 4, "depth": 3, "face_min": 16, "face_max": 24, "init": "scratch"},
     "train": {
-        **{"epochs": 2, "detector_epochs": 1, "epoch_steps": 2, "batch": 2, "discriminator_width": 4},
-        "warm": {"steps": 3, "batch": 2, "learning_rate": 1.0e-3},
+        **{"epochs": 2, "detector_epochs": 1, "epoch_steps": 2, "batch": 2, "discriminator_width": 4, "discriminator_feature_width": 4},
+        "warm": {"steps": 3, "near_steps": 1, "batch": 2, "learning_rate": 1.0e-3},
         "pool": {"size": 2, "restart": 1},
     },
     "evaluate": {"test_views": 4},

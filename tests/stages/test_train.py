@@ -33,7 +33,7 @@ from tests.stages.conftest import MakeParams, content
 __all__ = ["empty_store"]  # a fixture
 pytestmark = MLFLOW_WARNINGS
 
-ON_TILES = {"review", "restore", "features", "realism", "total", "gradient", "discriminator"}
+ON_TILES = {"review", "restore", "seam", "features", "realism", "total", "gradient", "discriminator"}
 TERMS = ON_TILES | {"process", "posthoc", "cycle", "detector"}
 STEPS = 11
 """Three warm ones, then twice two of fg and two of both; the last of each round is 3, 7 and 11."""

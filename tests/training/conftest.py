@@ -21,17 +21,18 @@ from tests.sampledata import sample_part
 from tests.settings import settings
 
 WEIGHTS = ObjectiveWeights(review=1.0, process=1.0, posthoc=1.0, cycle=1.0)
-NOTHING_ADDED = AdditionWeights(restore=0.0, features=0.0, realism=0.0)
-ADDED = AdditionWeights(restore=1.0, features=1.0, realism=0.1)
+NOTHING_ADDED = AdditionWeights(restore=0.0, seam=0.0, features=0.0, realism=0.0)
+ADDED = AdditionWeights(restore=1.0, seam=0.5, features=1.0, realism=0.1)
 
 
-def warm(steps: int) -> WarmParams:
-    return WarmParams(steps=steps, batch=2, learning_rate=1e-3)
+def warm(steps: int, near_steps: int = 0) -> WarmParams:
+    return WarmParams(steps=steps, near_steps=near_steps, batch=2, learning_rate=1e-3)
 
 
 def small(**train: object) -> Params:
     """Two warm steps, then two outer epochs of 3 x 2 steps of fg and 2 of both; one fg."""
-    known = {"epochs": 2, "epoch_steps": 2, "batch": 2, "discriminator_width": 4, "warm": warm(2), "pool": PoolParams(size=1, restart=0)}
+    known = {"epochs": 2, "epoch_steps": 2, "batch": 2, "warm": warm(2), "pool": PoolParams(size=1, restart=0)}
+    known |= {"discriminator_width": 4, "discriminator_feature_width": 4}
     return settings(
         compute={"precision": "fp32"},
         view={"size": 64, "face_min": 20, "face_max": 40},

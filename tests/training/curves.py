@@ -26,7 +26,7 @@ from tests.training.conftest import small, trainer
 
 PARAMS = small(
     **{"epochs": 2, "detector_epochs": 1, "epoch_steps": 4, "batch": 3, "pseudo_label_score": 0.3},
-    warm=WarmParams(steps=6, batch=3, learning_rate=1e-3),
+    warm=WarmParams(steps=6, near_steps=0, batch=3, learning_rate=1e-3),
     pool=PoolParams(size=2, restart=1),
 )
 """Six warm steps, then two outer epochs of four steps of fg and four of both: 22. A batch of three is dealt out as two and one."""

@@ -83,6 +83,14 @@ def test_rates(made: Schedule) -> None:
         assert made.detector_rate(number) == train.detector_learning_rate / 2**epoch
 
 
+def test_the_first_part_of_a_warm_start_has_additions_and_a_cycle_of_its_own() -> None:
+    made = schedule(warm=warm(30, near_steps=10))
+    assert [made.additions(number) for number in range(made.steps)] == [made.params.near] * 10 + [made.params.additions] * (made.steps - 10)
+    alone = [schedule(warm=warm(steps)) for steps in (10, 20)]
+    assert [made.unet_rate(number) for number in range(30)] == [part.unet_rate(n) for part in alone for n in range(part.params.warm.steps)]
+    assert made.kind(29) == "warm" != made.kind(30)
+
+
 def test_a_pass_over_the_data_where_no_steps_are_given() -> None:
     assert schedule(epoch_steps=0, batch=4).epoch_steps == 2  # six training pictures, four a batch
     assert schedule(epoch_steps=0, batch=6).epoch_steps == 1

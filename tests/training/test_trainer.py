@@ -60,10 +60,10 @@ def test_a_pool_is_taken_in_turn_and_its_oldest_restarts(copies: list[FaceDatase
     assert [(kind, owners - U - D) for kind, owners in states(made, 9)] == [("adversarial", owners) for owners in known]
 
 
-@pytest.mark.parametrize("name", ["restore", "features", "realism"])
+@pytest.mark.parametrize("name", ["restore", "seam", "features", "realism"])
 def test_an_addition_of_weight_zero_is_off(copies: list[FaceDataset], name: str) -> None:
     made = trainer(copies, small(additions=ADDED.model_copy(update={name: 0.0}), detector_epochs=0))
-    known = {"review", "restore", "features", "realism", "total", "gradient", "discriminator"} - {name}
+    known = {"review", "restore", "seam", "features", "realism", "total", "gradient", "discriminator"} - {name}
     known -= {"discriminator"} if name == "realism" else set()
     before = everything(made)
     assert made.advance().values.keys() == known
