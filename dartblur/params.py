@@ -199,6 +199,12 @@ class PretrainParams(_Section):
     near_steps: Annotated[int, Field(ge=0)]
     strengths: Annotated[list[Annotated[float, Field(ge=0.1, le=20)]], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _first_part_fits(self) -> "PretrainParams":
+        if self.near_steps > self.steps:
+            raise ValueError("near_steps <= steps must hold")
+        return self
+
 
 class EvaluateParams(_Section):
     arms: Annotated[list[Arm], Field(min_length=1)]

@@ -129,6 +129,7 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("train.warm.near_steps", -1, "train.warm.near_steps: "),
         ("train.warm.near_steps", 10**6, "train: warm.near_steps <= warm.steps must hold"),
         ("pretrain.near_steps", -1, "pretrain.near_steps: "),
+        ("pretrain.steps", 10, "pretrain: near_steps <= steps must hold"),
         ("train.warm.batch", 1, "train.warm.batch: "),
         ("train.warm.learning_rate", 0.0, "train.warm.learning_rate: "),
         ("train.pool.size", 0, "train.pool.size: "),

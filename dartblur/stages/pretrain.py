@@ -55,7 +55,7 @@ def run(params: Params, source: Path = SAMPLE, out: Path = PRETRAINED) -> None:
             return {}
 
         run_training(trainer, warm.steps, work, on_step, on_round)
-    save_unet(out, trainer.unet, trainer.config, {"seed": params.seed, "steps": warm.steps, "strengths": list(params.pretrain.strengths)})
+    save_unet(out, trainer.unet, trainer.config, {"seed": params.seed, **params.pretrain.model_dump()})
     shutil.rmtree(work)
 
 

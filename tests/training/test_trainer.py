@@ -306,7 +306,7 @@ def test_a_loss_that_is_not_finite_stops_with_every_term(copies: list[FaceDatase
     made = trainer(copies, small(detector_epochs=0))
     made.advance()
     break_unet(made)
-    with pytest.raises(DartblurError, match=r"not finite at step 2 \(review nan, restore nan, features nan, realism nan, total nan\)"):
+    with pytest.raises(DartblurError, match=r"not finite at step 2 \(review nan, restore nan, seam nan, features nan, realism nan, total nan\)"):
         made.advance()
     assert made.done == 1
     made.done = 2

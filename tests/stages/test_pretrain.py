@@ -1,0 +1,48 @@
+"""Stage pretrain: weights that a training can start from, and an interrupted run that goes on to the same bytes."""
+
+from pathlib import Path
+
+import pytest
+
+from dartblur.blur.dartblur import DartBlur
+from dartblur.media.tensors import load_tensors
+from dartblur.params import Params
+from dartblur.stages import pretrain
+from dartblur.stages.paths import CANONICAL, WORK
+from dartblur.training import run as loop
+from tests.stages.conftest import MakeParams
+
+
+@pytest.fixture
+def params(tiny: MakeParams) -> Params:
+    return tiny(pretrain={"steps": 5, "near_steps": 2, "strengths": [1.0, 2.0]})
+
+
+def test_it_writes_a_unet_of_the_size_that_trainings_have_and_leaves_nothing_else(workplace: Path, params: Params) -> None:
+    out = Path("out/people.safetensors")
+    pretrain.run(params, CANONICAL, out)
+    made, (_, about) = DartBlur.load(out), load_tensors(out)
+    assert (made.config.width, made.config.depth) == (params.unet.width, params.unet.depth)
+    assert {"seed": 0, "steps": 5, "near_steps": 2, "strengths": [1.0, 2.0]}.items() <= about.items()
+    assert not list(WORK.glob("pretrain*"))
+
+
+def test_an_interrupted_one_goes_on_to_the_same_bytes(workplace: Path, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = Path("whole.safetensors"), Path("parts.safetensors")
+    pretrain.run(params, CANONICAL, whole)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1)
+    advance = pretrain.Trainer.advance
+    for stop in (2, 4):  # within each part, and at the end of the first
+        with monkeypatch.context() as patch:
+
+            def until(self: pretrain.Trainer, stop: int = stop) -> pretrain.Step:
+                if self.done == stop:
+                    raise KeyboardInterrupt
+                return advance(self)
+
+            patch.setattr(pretrain.Trainer, "advance", until)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain.run(params, CANONICAL, parts)
+            assert not parts.exists()
+    pretrain.run(params, CANONICAL, parts)
+    assert parts.read_bytes() == whole.read_bytes()
