@@ -10,6 +10,7 @@ from dartblur.params import Params
 from dartblur.stages import pretrain
 from dartblur.stages.paths import CANONICAL, WORK
 from dartblur.training import run as loop
+from dartblur.training.trainer import Step, Trainer
 from tests.stages.conftest import MakeParams
 
 
@@ -31,16 +32,16 @@ def test_an_interrupted_one_goes_on_to_the_same_bytes(workplace: Path, params: P
     whole, parts = Path("whole.safetensors"), Path("parts.safetensors")
     pretrain.run(params, CANONICAL, whole)
     monkeypatch.setattr(loop, "SAVE_EVERY", 1)
-    advance = pretrain.Trainer.advance
+    advance = Trainer.advance
     for stop in (2, 4):  # within each part, and at the end of the first
         with monkeypatch.context() as patch:
 
-            def until(self: pretrain.Trainer, stop: int = stop) -> pretrain.Step:
+            def until(self: Trainer, stop: int = stop) -> Step:
                 if self.done == stop:
                     raise KeyboardInterrupt
                 return advance(self)
 
-            patch.setattr(pretrain.Trainer, "advance", until)
+            patch.setattr(Trainer, "advance", until)
             with pytest.raises(KeyboardInterrupt):
                 pretrain.run(params, CANONICAL, parts)
             assert not parts.exists()
