@@ -60,7 +60,7 @@ def test_there_is_a_critic_of_the_pixels_and_one_of_every_map() -> None:
     torch.manual_seed(0)
     tiles, mask = torch.rand(2, 3, 64, 64) * 255, torch.ones(2, 1, 64, 64)
     seen = Perception()(tiles)
-    assert [level.shape[2] for level in Discriminator(4, 6)(tiles, seen, mask)] == [8, 16, 8, 4, 2]
+    assert [level.shape[2] for level in Discriminator(4, 6)(tiles, seen, mask)] == [8, 32, 16, 8, 4]
     assert [level.shape[2] for level in Discriminator(4, 0)(tiles, [], mask)] == [8]
 
 

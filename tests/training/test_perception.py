@@ -14,15 +14,23 @@ def perception() -> Perception:
     return Perception()
 
 
-def test_maps_have_the_strides_and_channels_that_they_are_said_to_have(perception: Perception) -> None:
-    maps = perception(torch.rand(2, 3, 96, 96) * 255)
+@pytest.mark.parametrize(("size", "seen"), [(160, 160), (128, 128), (48, 128)])
+def test_maps_have_the_strides_and_channels_that_they_are_said_to_have(perception: Perception, size: int, seen: int) -> None:
+    maps = perception(torch.rand(2, 3, size, size) * 255)
     assert [tuple(level.shape) for level in maps] == [
-        (2, channels, 96 // stride, 96 // stride) for channels, stride in zip(perception.channels, (4, 8, 16, 32), strict=True)
+        (2, channels, seen // stride, seen // stride) for channels, stride in zip(perception.channels, (4, 8, 16, 32), strict=True)
     ]
 
 
+def test_small_tiles_are_seen_enlarged(perception: Perception) -> None:
+    small = torch.rand(1, 3, 16, 16).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3) * 255
+    large = torch.nn.functional.interpolate(small, size=(128, 128), mode="bilinear", align_corners=False)
+    for level, known in zip(perception(small), perception(large), strict=True):
+        assert torch.equal(level, known)
+
+
 def test_the_deep_maps_are_what_a_detector_s_backbone_starts_from(perception: Perception) -> None:
-    tiles, backbone = torch.rand(2, 3, 64, 64) * 255, MobileNetV2().eval()
+    tiles, backbone = torch.rand(2, 3, 128, 128) * 255, MobileNetV2().eval()
     weights.load_imagenet(backbone)
     for level, known in zip(perception(tiles)[1:], backbone(normalise(tiles, backbone)), strict=True):
         torch.testing.assert_close(level, known)
