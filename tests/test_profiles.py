@@ -65,9 +65,9 @@ def test_there_and_back_restores_the_bytes() -> None:
 
 
 def test_a_key_edited_by_hand_survives_the_same_profile() -> None:
-    Path("params.yaml").write_text(re.sub(r"(?m)^  steps: \d+ ", "  steps: 123 ", text()), encoding="utf-8")
+    Path("params.yaml").write_text(re.sub(r"(?m)^  steps: \d+ ", "  steps: 9123 ", text()), encoding="utf-8")
     edited = text()
-    assert configure("sample").detector.steps == 123
+    assert configure("sample").detector.steps == 9123
     assert text() == edited
     assert configure("study").detector.steps == 12000
 
