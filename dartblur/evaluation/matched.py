@@ -51,7 +51,8 @@ def _reason(strength: float, gallery: str, found: Difference, auc: float, gaussi
     if found.interval[0] > 0:
         return (
             f"at strength {strength:g} a face is easier to recognise than under the ordinary blur: {figures}, "
-            f"difference {found.interval[0]:.3f} to {found.interval[1]:.3f}; raise preblur.strength"
+            f"difference {found.interval[0]:.3f} to {found.interval[1]:.3f}; raise preblur.strength, and see whether the model was "
+            "trained on these very people"
         )
     if found.value > tolerance:
         return (

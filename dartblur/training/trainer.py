@@ -168,15 +168,15 @@ class Trainer:
 
     def _learn(self, terms: Terms, seen: list[Seen]) -> dict[str, float]:
         """U's step, then the discriminator's if it is in use, on the same tiles; returns all terms."""
-        added = self.schedule.additions(self.done)
-        values = self._step_unet(terms, self.critic.additions(seen, added), added)
-        return {**values, **self.critic.step(seen)} if added.realism else values
+        weights = self.schedule.additions(self.done)
+        values = self._step_unet(terms, self.critic.additions(seen, weights), weights)
+        return {**values, **self.critic.step(seen)} if weights.realism else values
 
-    def _step_unet(self, terms: Terms, added: Additions, weights_added: AdditionWeights) -> dict[str, float]:
+    def _step_unet(self, terms: Terms, added: Additions, of_additions: AdditionWeights) -> dict[str, float]:
         """U's optimiser step on the weighted sum; returns the terms, their total and the norm of the gradient."""
         train, number = self.params.train, self.done + 1
         known = {name: value for name, value in [*terms.items(), *added.items()] if value is not None}
-        weights = {**train.weights.model_dump(), **weights_added.model_dump()}
+        weights = {**train.weights.model_dump(), **of_additions.model_dump()}
         loss = torch.stack([weights[name] * value for name, value in known.items()]).sum()
         listing = total(torch.stack([*known.values(), loss]))
         values = dict(zip([*known, "total"], listing.tolist(), strict=True))

@@ -33,7 +33,7 @@ def test_an_interrupted_one_goes_on_to_the_same_bytes(workplace: Path, params: P
     pretrain.run(params, CANONICAL, whole)
     monkeypatch.setattr(loop, "SAVE_EVERY", 1)
     advance = Trainer.advance
-    for stop in (2, 4):  # within each part, and at the end of the first
+    for stop in (2, 4):  # at the end of the first part, and within the second
         with monkeypatch.context() as patch:
 
             def until(self: Trainer, stop: int = stop) -> Step:

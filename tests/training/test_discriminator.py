@@ -62,6 +62,9 @@ def test_there_is_a_critic_of_the_pixels_and_one_of_every_map() -> None:
     seen = Perception()(tiles)
     assert [level.shape[2] for level in Discriminator(4, 6)(tiles, seen, mask)] == [8, 32, 16, 8, 4]
     assert [level.shape[2] for level in Discriminator(4, 0)(tiles, [], mask)] == [8]
+    assert [level.shape[2] for level in Discriminator(4, 0)(tiles, seen, mask)] == [8]
+    with pytest.raises(ValueError, match="shorter"):
+        Discriminator(4, 6)(tiles, [], mask)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.floats(0.01, 1))
