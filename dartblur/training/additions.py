@@ -44,7 +44,8 @@ def restore(made: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 def edge(mask: Tensor) -> Tensor:
     """The rim of the masks (N, 1, T, T), 0 or 1: what lies inside and within a :data:`RIM` of a tile's side of the outside."""
     reach = max(mask.shape[-1] // RIM, 1)
-    return mask * F.max_pool2d(1 - mask, 2 * reach + 1, stride=1, padding=reach)
+    outside = F.max_pool2d(1 - mask, (2 * reach + 1, 1), stride=1, padding=(reach, 0))  # a square's maximum is that of its columns'
+    return mask * F.max_pool2d(outside, (1, 2 * reach + 1), stride=1, padding=(0, reach))
 
 
 def agreement(made: list[Tensor], clean: list[Tensor]) -> Tensor:

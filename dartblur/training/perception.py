@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dartblur.detector.backbones import MobileNetV2, normalise
+from dartblur.detector.training import channels_last
 from dartblur.detector.weights import load_imagenet
 
 
@@ -25,7 +26,7 @@ class Perception(nn.Module):
         super().__init__()
         self.backbone = MobileNetV2()
         load_imagenet(self.backbone)
-        self.eval().requires_grad_(False)
+        channels_last(self).eval().requires_grad_(False)
 
     def forward(self, tiles: Tensor) -> list[Tensor]:
         """Tiles (N, 3, T, T) of grey levels, enlarged to :attr:`side` if they are smaller, to maps (N, C, S / stride, S / stride), finest first."""
