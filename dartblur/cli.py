@@ -71,7 +71,7 @@ def sample(
     sprites: Annotated[Path, typer.Option("--from", help="folder of the sprite library")] = Path("data/sprites"),
     seed: Annotated[int, typer.Option(help="another seed, other scenes", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="processes; the result does not depend on it", min=1)] = 2,
-    val_fraction: Annotated[float, typer.Option(help="share of scenes, identities and places that are val")] = 0.2,
+    val_fraction: Annotated[float, typer.Option(help="share of scenes, identities and places that are val")] = 0.4,
 ) -> None:
     """Make a data set of people who do not exist; goes on where an interrupted run stopped.
 
@@ -203,6 +203,7 @@ def privacy(
     strengths: Annotated[str, typer.Option(help="of the Gaussian blur, with commas between; 1 is an ordinary blur")] = "1",
     model: Annotated[list[Path] | None, typer.Option(help="U-Net to attack, may repeat (default: that of models/dartblur, if there)")] = None,
     max_people: Annotated[int | None, typer.Option(help="at most so many people of the folder", min=2)] = None,
+    split: Annotated[Literal["val", "all"] | None, typer.Option(help="of a data set: whose faces (default: privacy.split)")] = None,
     own_alignment: Annotated[bool, typer.Option("--own-alignment", help="the attacker must find eyes and nose in the anonymised picture")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
@@ -215,6 +216,8 @@ def privacy(
     from dartblur.stages import privacy as stage
 
     params = load_params()
+    if split is not None:
+        params = params.model_copy(update={"privacy": params.privacy.model_copy(update={"split": split})})
     if folder is None:
         stage.run(params)
         return

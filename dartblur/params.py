@@ -232,6 +232,7 @@ class EvaluateParams(_Section):
 
 class PrivacyParams(_Section):
     identities: Annotated[str, Field(min_length=1)]
+    split: Literal["val", "all"]
     min_height: NotNegative
     max_faces: Annotated[int, Field(ge=0)]
     pairs: Count

@@ -13,7 +13,7 @@ Two layouts:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from dartblur.media.images import read_image
 
 GALLERY, PROBE = "gallery", "probe"
 PAIRS = "pairs.txt"
+Split = Literal["val", "all"]
+"""Whose faces of a data set take part."""
 SUFFIXES = PICTURE_SUFFIXES | {".pgm"}
 """ORL and other old sets are PGM."""
 CENTRE = (0.1, 0.1, 0.9, 0.9)
@@ -72,12 +74,14 @@ class Identities:
         faces: in the order of the set; faces of one picture follow one another.
         pairs: of pairs.txt, indices into ``faces``: the one that the attacker has clean, the anonymised one. None where there is no such file.
         central: faces whose box is :data:`CENTRE`, because no detector found them.
+        split: which pictures of a data set they are from, ``val`` or ``all``; a folder of people has no splits.
     """
 
     folder: Path
     faces: tuple[Face, ...]
     pairs: tuple[tuple[int, int], ...] | None = None
     central: int = 0
+    split: Split = "all"
 
     def describe(self) -> dict[str, Any]:
         """What the set consists of: people, faces, roles, heights in pixels, where the boxes come from."""
@@ -85,6 +89,7 @@ class Identities:
         return {
             # Where a folder lies on somebody's disk is nobody's business.
             "identities": self.folder.name if self.folder.is_absolute() else str(self.folder),
+            "split": self.split,
             "people": len({face.person for face in self.faces}),
             "faces": len(self.faces),
             "gallery": sum(face.role == GALLERY for face in self.faces),
@@ -130,12 +135,13 @@ class Identities:
         return replace(self, faces=tuple(self.faces[index] for index in place), pairs=pairs)
 
 
-def load_identities(folder: Path, min_height: float, show: Callable[[int, int], None] = lambda done, total: None) -> Identities:
+def load_identities(folder: Path, min_height: float, split: Split, show: Callable[[int, int], None] = lambda done, total: None) -> Identities:
     """Read a set in either layout.
 
     Args:
         folder: a canonical data set or a folder of people; see the module's docstring.
         min_height: faces of a data set that are lower, in pixels, are left out. A folder of people is taken whole.
+        split: ``val`` leaves out the people of a data set's training pictures, whom a model may know by heart.
         show: told how many pictures of how many have been looked at, where faces have to be found.
 
     Raises:
@@ -143,10 +149,10 @@ def load_identities(folder: Path, min_height: float, show: Callable[[int, int], 
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give a data set with identities or a folder with images/<person>/<picture>")
-    return of_dataset(FaceDataset(folder), min_height) if (folder / TABLE).is_file() else of_folder(folder, show)
+    return of_dataset(FaceDataset(folder), min_height, split) if (folder / TABLE).is_file() else of_folder(folder, show)
 
 
-def of_dataset(data: FaceDataset, min_height: float) -> Identities:
+def of_dataset(data: FaceDataset, min_height: float, split: Split) -> Identities:
     """The faces of a canonical data set that are not ignored, seen well enough, and have an identity and a role."""
     missing = [column for column in ("identity", "role") if column not in data.table]
     if missing:
@@ -157,9 +163,9 @@ def of_dataset(data: FaceDataset, min_height: float) -> Identities:
         wanted &= table["visible"].isna() | (table["visible"] >= VISIBLE)
     rows = dict(iter(table.assign(wanted=wanted).groupby(["split", "image"])))
     faces = []
-    for split in SPLITS:
-        for picture in data.pictures(split):
-            own = rows.get((split, picture.name))
+    for part in SPLITS if split == "all" else (split,):
+        for picture in data.pictures(part):
+            own = rows.get((part, picture.name))
             if own is None:
                 continue
             # A picture's boxes are the rows of its faces, in their order.
@@ -167,8 +173,11 @@ def of_dataset(data: FaceDataset, min_height: float) -> Identities:
                 if takes_part:
                     faces.append(Face(str(person), str(role), data.path(picture), picture.boxes, index))
     if not faces:
-        raise DartblurError(f"{data.root}: no face of at least {min_height:g} pixels has an identity and a role; lower privacy.min_height")
-    return Identities(data.root, tuple(faces))
+        where, remedy = ("", "") if split == "all" else (f" of the split {split}", " or set privacy.split to all")
+        raise DartblurError(
+            f"{data.root}: no face{where} of at least {min_height:g} pixels has an identity and a role; lower privacy.min_height{remedy}"
+        )
+    return Identities(data.root, tuple(faces), split=split)
 
 
 def of_folder(folder: Path, show: Callable[[int, int], None] = lambda done, total: None) -> Identities:

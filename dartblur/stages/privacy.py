@@ -98,7 +98,7 @@ def _load(folder: Path, params: Params) -> "Identities":
     from dartblur.evaluation.identities import load_identities
 
     with progress_bar("privacy: finding faces, %", 100) as show:
-        return load_identities(folder, params.privacy.min_height, lambda done, total: show(100 * done // total, ""))
+        return load_identities(folder, params.privacy.min_height, params.privacy.split, lambda done, total: show(100 * done // total, ""))
 
 
 def _attack(identities: "Identities", arms: "Arms", params: Params, alignment: "Alignment") -> "tuple[dict[str, Any], Attack]":

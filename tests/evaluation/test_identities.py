@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dartblur.errors import DartblurError, UsageError
-from dartblur.evaluation.identities import CENTRE, Identities, load_identities
+from dartblur.evaluation.identities import CENTRE, Identities, Split, load_identities
 from dartblur.faces.boxes import area, iou
 from dartblur.faces.dataset import read_table, write_table
 from dartblur.media.images import read_image, write_image
@@ -33,9 +33,11 @@ def pictures(root: Path) -> list[Path]:
     return sorted(root.rglob("*.png"))
 
 
-def test_a_data_set_gives_the_faces_that_can_be_recognised() -> None:
-    found = load_identities(SAMPLE, 100)
+@pytest.mark.parametrize("split", ["val", "all"])
+def test_a_data_set_gives_the_faces_that_can_be_recognised(split: Split) -> None:
+    found = load_identities(SAMPLE, 100, split)
     table = read_table(SAMPLE)
+    table = table if split == "all" else table[table["split"] == split]
     wanted = table[~table["ignore"] & (table["visible"] >= 0.7) & (table["y2"] - table["y1"] >= 100) & (table["role"] != "")]
     assert Counter((face.person, face.role) for face in found.faces) == Counter(zip(wanted["identity"], wanted["role"], strict=True))
     rows = {tuple(row): name for *row, name in wanted[["x1", "y1", "x2", "y2", "image"]].itertuples(index=False)}
@@ -47,6 +49,7 @@ def test_a_data_set_gives_the_faces_that_can_be_recognised() -> None:
     about = found.describe()
     assert (about["people"], about["faces"], about["gallery"] + about["probes"]) == (wanted["identity"].nunique(), len(wanted), len(wanted))
     assert about["face_height"]["min"] >= 100
+    assert about["split"] == split
     assert about["central_boxes"] == 0
     assert found.pairs is None
 
@@ -56,14 +59,14 @@ def test_a_data_set_without_visible_shares_is_taken_whole(tmp_path: Path) -> Non
     table = read_table(tmp_path)
     write_table(tmp_path, table.drop(columns="visible"))
     known = table[~table["ignore"] & (table["y2"] - table["y1"] >= 30) & (table["role"] != "") & (table["identity"] != "")]
-    assert len(load_identities(tmp_path, 30).faces) == len(known)
+    assert len(load_identities(tmp_path, 30, "all").faces) == len(known)
 
 
 @pytest.mark.parametrize("level", [True, False])
 def test_a_folder_of_people(people: Path, level: bool) -> None:
     root = people if level else people / "images"
     seen: list[tuple[int, int]] = []
-    found = load_identities(root, 10_000, lambda done, total: seen.append((done, total)))
+    found = load_identities(root, 10_000, "val", lambda done, total: seen.append((done, total)))
     assert seen == [(number, 8) for number in range(1, 9)]
     assert [face.path for face in found.faces] == pictures(people)
     assert [face.role for face in found.faces] == ["gallery", "probe"] * 4
@@ -82,7 +85,7 @@ def test_the_larger_half_is_gallery_and_one_picture_is_gallery_too(copy: Path) -
     write_image(first / "c.png", read_image(first / "a.png"))
     (second / "b.png").unlink()
     (second / "notes.txt").write_text("no picture")
-    found = load_identities(copy, 80)
+    found = load_identities(copy, 80, "val")
     assert [face.role for face in found.faces if face.person == first.name] == ["gallery", "gallery", "probe"]
     assert [face.role for face in found.faces if face.person == second.name] == ["gallery"]
 
@@ -94,14 +97,14 @@ def test_the_largest_face_is_taken(copy: Path) -> None:
     joined[: len(other), : other.shape[1]] = other
     joined[: len(one), other.shape[1] :] = one
     write_image(first, joined)
-    face = load_identities(copy, 80).faces[0]
+    face = load_identities(copy, 80, "val").faces[0]
     assert face.box[0] > other.shape[1]
     assert area(face.boxes)[0] > 0.2 * one.shape[0] * one.shape[1]
 
 
 def test_where_no_face_is_found_the_centre_is_the_box(copy: Path) -> None:
     write_image(pictures(copy)[1], np.full((50, 40, 3), 90, np.uint8))
-    found = load_identities(copy, 80)
+    found = load_identities(copy, 80, "val")
     assert found.central == found.describe()["central_boxes"] == 1
     np.testing.assert_allclose(found.faces[1].box, np.array(CENTRE) * (40, 50, 40, 50))
 
@@ -111,7 +114,7 @@ def test_small_grey_pictures_are_faces_as_well(copy: Path) -> None:
         grey = cv2.cvtColor(cv2.resize(read_image(path), (92, 112)), cv2.COLOR_RGB2GRAY)
         cv2.imwrite(str(path.with_suffix(".pgm")), grey)
         path.unlink()
-    found = load_identities(copy, 80)
+    found = load_identities(copy, 80, "val")
     assert len(found.faces) == 8
     assert found.central == 0
 
@@ -119,7 +122,7 @@ def test_small_grey_pictures_are_faces_as_well(copy: Path) -> None:
 def test_pairs_are_read(copy: Path) -> None:
     names = [path.relative_to(copy / "images").as_posix() for path in pictures(copy)]
     (copy / "pairs.txt").write_text(f"{names[0]} {names[1]} 1\n\n{names[3]} {names[0]} 0\n")
-    assert load_identities(copy, 80).pairs == ((0, 1), (3, 0))
+    assert load_identities(copy, 80, "val").pairs == ((0, 1), (3, 0))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_a_wrong_pair_is_named(copy: Path, line: str, words: str) -> None:
     text = f"{names[0]} {names[1]} 1\n" + line.format(*names) + "\n"
     (copy / "pairs.txt").write_bytes(text.encode("latin-1"))
     with pytest.raises(DartblurError, match=r"pairs\.txt.*" + words) as caught:
-        load_identities(copy, 80)
+        load_identities(copy, 80, "val")
     assert "\n" not in str(caught.value)
 
 
@@ -185,12 +188,12 @@ def no_known_face(root: Path) -> Path:
         (no_face, DartblurError, "YuNet finds no face in any of its 3 pictures"),
         (no_picture, DartblurError, r"a/1\.jpg: not a readable picture"),
         (no_identity, UsageError, "lacks the columns identity and role, so nobody in it is known"),
-        (no_known_face, DartblurError, "no face of at least 80 pixels has an identity and a role; lower privacy.min_height"),
+        (no_known_face, DartblurError, "no face of the split val of at least 80 pixels has an identity and a role; lower privacy.min_height"),
     ],
 )
 def test_nobody_to_recognise_is_one_sentence(tmp_path: Path, spoil: Callable[[Path], Path], error: type[DartblurError], words: str) -> None:
     with pytest.raises(error, match=words) as caught:
-        load_identities(spoil(tmp_path), 80)
+        load_identities(spoil(tmp_path), 80, "val")
     assert "\n" not in str(caught.value)
 
 

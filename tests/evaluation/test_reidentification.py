@@ -24,7 +24,7 @@ ARMS: dict[str, Callable[[], Anonymizer]] = {"clean": Clean, "gaussian": partial
 
 @pytest.fixture(scope="module")
 def people(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return load_identities(write_people(tmp_path_factory.mktemp("people"), sample, 6), 80)
+    return load_identities(write_people(tmp_path_factory.mktemp("people"), sample, 6), 80, "all")
 
 
 def test_people_are_known_in_the_clean_arm_and_hidden_in_others(people: Identities) -> None:

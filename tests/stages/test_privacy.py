@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 from dartblur.blur.dartblur import DartBlurConfig, save_unet
 from dartblur.cli import app
 from dartblur.errors import DartblurError, UsageError
+from dartblur.evaluation.identities import Identities
+from dartblur.faces.dataset import read_table
 from dartblur.params import Params
 from dartblur.stages import paths, privacy
 from tests.blur.samples import random_unet
 from tests.knownpeople import write_people
-from tests.sampledata import Sample
+from tests.sampledata import Sample, sample_part
 from tests.stages.conftest import MakeParams
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +131,25 @@ def test_what_is_missing_is_one_sentence(project: Path, tiny: MakeParams) -> Non
         privacy.run(params_of(tiny, max_faces=2))
     with pytest.raises(UsageError, match=r"no\.safetensors: no checkpoint there"):
         privacy.measure(params_of(tiny), Path("known"), [], [Path("no.safetensors")], None, "clean")
+
+
+def test_of_a_data_set_only_the_people_of_val_are_attacked_unless_told_otherwise(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = read_table(sample_part(project / "data-set", 16))
+    people = {split: set(table.loc[(table["split"] == split) & (table["role"] != ""), "identity"]) for split in ("train", "val")}
+    seen: list[set[str]] = []
+
+    def note(identities: Identities, *rest: object) -> object:
+        seen.append({face.person for face in identities.faces})
+        raise DartblurError("enough")
+
+    monkeypatch.setattr(privacy, "_attack", note)
+    for more in ([], ["--split", "all"]):
+        assert CliRunner().invoke(app, ["privacy", "data-set", *more]).exit_code == 1
+    few, all_of_them = seen
+    assert few
+    assert few <= people["val"]
+    assert all_of_them > few
+    assert all_of_them & people["train"]
 
 
 def test_two_models_of_one_strength_are_told_apart(project: Path, tiny: MakeParams, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class Made:
         return f"{line}, {self.megabytes:.1f} MB{'' if self.fresh else '; up to date'}"
 
 
-def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, val_fraction: float = 0.2, first: int = 0) -> Made:
+def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, val_fraction: float = 0.4, first: int = 0) -> Made:
     """Make the scenes ``first`` to ``first + scenes - 1`` as a canonical data set.
 
     Args:
