@@ -15,15 +15,15 @@ from dartblur.blur.gaussian import Gaussian
 from dartblur.compute import configure
 from dartblur.detector.checkpoint import DETECTOR_FILE, load_detector
 from dartblur.detector.views import Views, cache_of_process
-from dartblur.errors import DartblurError
+from dartblur.errors import DartblurError, UsageError
 from dartblur.evaluation.probe import probe
 from dartblur.faces.dataset import TABLE, FaceDataset
 from dartblur.faces.files import is_sharded
-from dartblur.launch import join_processes
+from dartblur.launch import join_processes, processes_of
 from dartblur.media.files import atomic_path, write_json
 from dartblur.media.images import Image, write_image
 from dartblur.params import Params
-from dartblur.processes import alone, own
+from dartblur.processes import alone, count, own
 from dartblur.progress import progress_bar
 from dartblur.registry import tracking
 from dartblur.stages.paths import CANONICAL, DARTBLUR, DETECTOR, LIVE, PREBLUR, WORK
@@ -93,14 +93,17 @@ def run(params: Params) -> None:
     Raises:
         DartblurError: a loss is not finite, memory does not suffice, or there is nothing to train on; the last checkpoint stands.
     """
-    device = join_processes(params.compute.device, params.compute.processes)
-    configure(params.compute.train_threads)
+    device = join_processes(params.compute.device, processes_of(params.compute))
+    configure(max(params.compute.train_threads // count(), 1))
     copies = _copies(params)
     views = Views(copies, "train", params.view)
     if not views.pictures:
         raise DartblurError("the train split has no picture with a counted face; see reports/validation.json")
     if len(views.pictures) < params.train.batch:
         raise DartblurError(f"train.batch: {params.train.batch} is more than the {len(views.pictures)} training pictures; lower it or add pictures")
+    for name, batch in (("train.batch", params.train.batch), ("train.warm.batch", params.train.warm.batch)):
+        if count() > batch:
+            raise UsageError(f"{name}: {batch} cannot be dealt out among {count()} processes; raise it or lower compute.processes")
     trainer = Trainer(params, views, load_detector(DETECTOR, params.detector), device)
     work = WORK / f"train-{fingerprint(params, [CANONICAL / TABLE, PREBLUR / TABLE, DETECTOR / DETECTOR_FILE])}"
     work.mkdir(parents=True, exist_ok=True)

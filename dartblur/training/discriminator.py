@@ -48,8 +48,9 @@ class FeatureCritic(nn.Module):
         inputs: channels of the map. width: channels in between.
     """
 
-    _SCALE = 0.5
-    """Features are multiplied by this. Theirs is a spread of 0.5 to 0.7 on data/sample; larger factors were not tried."""
+    _SCALE = 2.0
+    """Features, whose spread is 0.5 to 0.7, are multiplied by this: under spectral normalisation logits grow with them, and at 0.5 a critic was too
+    weak to teach much (docs/experiments.md)."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()

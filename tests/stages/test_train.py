@@ -279,6 +279,13 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_leaves_the_old_model(params
     assert run.info.status == "FAILED"
 
 
+def test_more_processes_than_a_batch_has_items_are_refused(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "count", lambda: 3)
+    with pytest.raises(UsageError, match=r"train\.batch: 2 cannot be dealt out among 3 processes; raise it or lower compute\.processes"):
+        train.run(params)
+    assert not DARTBLUR.exists()
+
+
 def test_what_is_missing_is_said(params: Params) -> None:
     with pytest.raises(DartblurError, match=r"train\.batch: 5 is more than the 4 training pictures; lower it or add pictures"):
         train.run(params.model_copy(update={"train": params.train.model_copy(update={"batch": 5})}))
