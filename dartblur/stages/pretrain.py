@@ -14,6 +14,7 @@ from dartblur.detector.training import new_detector
 from dartblur.detector.views import Views
 from dartblur.faces.dataset import TABLE, FaceDataset
 from dartblur.media.images import write_image
+from dartblur.media.tensors import save_tensors
 from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import SAMPLE, WORK
@@ -22,6 +23,8 @@ from dartblur.training.run import train as run_training
 from dartblur.training.samples import sample_grid
 from dartblur.training.trainer import Step, Trainer
 
+CRITIC = "people-critic.safetensors"
+"""The discriminator that judged it, beside it."""
 PRETRAINED = Path("dartblur/weights/people.safetensors")
 
 
@@ -55,7 +58,10 @@ def run(params: Params, source: Path = SAMPLE, out: Path = PRETRAINED) -> None:
             return {}
 
         run_training(trainer, warm.steps, work, on_step, on_round)
-    save_unet(out, trainer.unet, trainer.config, {"seed": params.seed, **params.pretrain.model_dump()})
+    about = {"seed": params.seed, **params.pretrain.model_dump()}
+    sizes = {"discriminator_width": train.discriminator_width, "discriminator_feature_width": train.discriminator_feature_width}
+    save_tensors(out.with_name(CRITIC), trainer.discriminator.state_dict(), {**about, **sizes})
+    save_unet(out, trainer.unet, trainer.config, about)
     shutil.rmtree(work)
 
 

@@ -48,6 +48,10 @@ class FaceTiles:
                     self.faces.append((picture, index))
                     sides.append(float(side))
         self.sides = np.array(sides)
+        pictures: dict[str, list[int]] = {}
+        for index, (picture, _) in enumerate(self.faces):
+            pictures.setdefault(picture.name, []).append(index)
+        self._pictures = list(pictures.values())  # indices into faces
         if not self.faces:
             raise DartblurError(
                 f"no counted face of the train split is {spec.face_min / ENLARGED:.0f} pixels or more; lower unet.face_min or take other pictures"
@@ -56,9 +60,11 @@ class FaceTiles:
     def batch(self, seed: int, step: int, size: int, part: tuple[int, int] = (0, 1)) -> CleanTiles:
         """Batch number ``step`` of ``size`` tiles of one size: a function of ``seed`` and ``step`` alone; ``part`` as in :meth:`Views.batch`.
 
-        The size is that of a face drawn at random, as U meets it in use; the faces are as large or larger, so that their detail is real.
+        The size is that of a face of a picture drawn at random, as detectors meet faces; a face drawn at random is mostly a small one in a crowd. The
+        faces are as large or larger, so that their detail is real.
         """
-        drawn = self.sides[int(np.random.default_rng([seed, 4, step]).integers(len(self.sides)))]
+        rng = np.random.default_rng([seed, 4, step])
+        drawn = self.sides[int(rng.choice(self._pictures[int(rng.integers(len(self._pictures)))]))]
         seen = round(min(max(drawn, self.spec.face_min), self.spec.face_max))
         able = np.flatnonzero(self.sides >= seen / ENLARGED)
         spec = TileSpec(self.spec.context, seen, seen, self.spec.multiple)

@@ -56,6 +56,19 @@ def test_tiles_have_one_size_a_batch_that_suits_the_network(copies: list[FaceDat
     assert len(sides) > 1
 
 
+def test_a_crowd_counts_no_more_than_a_portrait(copies: list[FaceDataset]) -> None:
+    """One picture with nine small faces, one with a large one: as many batches of small tiles as of large ones."""
+    views = Views(copies, "train", VIEW)
+    crowd, portrait, *_ = views.pictures
+    small = as_boxes([(20 * x, 20 * y, 20 * x + 16, 20 * y + 16) for x in range(3) for y in range(3)])
+    large = as_boxes([(10, 10, 60, 60)])
+    views.pictures = [replace(picture, boxes=boxes, ignore=np.zeros(len(boxes), bool)) for picture, boxes in ((crowd, small), (portrait, large))]
+    made = FaceTiles(views, SPEC)
+    sides = [made.batch(0, step, 1).clean.shape[3] for step in range(100)]
+    assert set(sides) == {32, 48}
+    assert 35 < sides.count(48) < 65
+
+
 def test_windows_and_colours_are_the_same_clean_and_blurred(copies: list[FaceDataset]) -> None:
     """With the clean pictures in both places, both come out the same."""
     batch = tiles([copies[0], copies[0]]).batch(0, 0, 8)
