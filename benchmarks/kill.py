@@ -1,7 +1,7 @@
 """A training that is killed again and again beside one that nobody touches: do they end at the same bytes?
 
     .venv/bin/python benchmarks/kill.py --json              # ten times SIGKILL, `equal` is what counts
-    .venv/bin/python benchmarks/kill.py --json --kills 3
+    .venv/bin/python benchmarks/kill.py --json --kills 3 --processes 2
 
 The stage `train` as the command line runs it, on all of data/sample with a shortened recipe (warm start, then two outer epochs), in a folder of its
 own. Every third kill waits until a checkpoint is being written and comes within that moment; the others come at random moments from the start of
@@ -65,17 +65,18 @@ class Kill:
     writing: bool
 
 
-def settings() -> Params:
+def settings(processes: int) -> Params:
     """params.yaml of the repository, shortened."""
     data = read_yaml(ROOT / PARAMS_FILE)
     merged = {**data, **{name: {**data[name], **keys} for name, keys in OVERRIDES.items()}, "seed": 0}
+    merged["compute"]["processes"] = processes
     return parse_params({**merged, "data": {**data["data"], "source": str(ROOT / "data" / "sample")}})
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, processes: int) -> None:
     """What stands before the stage train: data/canonical, data/preblur, models/detector; and params.yaml."""
     folder.mkdir()
-    params = settings()
+    params = settings(processes)
     with chdir(folder):
         PARAMS_FILE.write_text(params.model_dump_json(), encoding="utf-8")
         ingest.run(params)
@@ -139,9 +140,9 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder / DARTBLUR).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def measure(work: Path, kills: int, seed: int) -> dict[str, Any]:
+def measure(work: Path, kills: int, seed: int, processes: int) -> dict[str, Any]:
     """Both trainings; the first tells how long an undisturbed one takes, and so how far apart the kills of the other are."""
-    prepare(work / "undisturbed")
+    prepare(work / "undisturbed", processes)
     shutil.copytree(work / "undisturbed", work / "killed")
     log = work / "log"
     begun = time.monotonic()
@@ -174,9 +175,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1, help="of the training, compute.processes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), arguments.kills, arguments.seed)
+        result = measure(Path(folder), arguments.kills, arguments.seed, arguments.processes)
     if arguments.json:
         print(json.dumps(result))
     else:

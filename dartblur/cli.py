@@ -327,7 +327,7 @@ def main() -> NoReturn:
         typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}; mend that and run the same command again", err=True)
         sys.exit(1)
     except SystemExit as end:
-        if end.code == _INTERRUPTED:
+        if end.code == _INTERRUPTED and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one says it
             typer.echo("error: interrupted; run the same command again to go on", err=True)
         raise
     sys.exit(0)

@@ -1,5 +1,6 @@
 """Several processes for one training: lightning-fabric starts them, or finds those that torchrun started."""
 
+import logging
 import os
 
 import torch
@@ -35,6 +36,8 @@ def join_processes(device: str, processes: int) -> torch.device:
     if chosen.type == "cuda" and torch.cuda.device_count() < (started or processes):
         raise UsageError(f"compute.processes: {started or processes} are wanted and there are {torch.cuda.device_count()} GPUs; ask for fewer")
     from lightning_fabric import Fabric  # takes seconds
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets at every start
 
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     fabric = Fabric(accelerator=chosen.type, devices=started or processes, num_nodes=nodes, strategy="ddp")

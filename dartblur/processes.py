@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from dartblur.errors import DartblurError
+
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
 
 
@@ -24,6 +26,21 @@ def alone() -> Iterator[None]:
         yield
     finally:
         _alone.reset(token)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Inside, a process that waits in vain for another one says so in a sentence.
+
+    Raises:
+        DartblurError: another process of the training has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if dist.is_initialized() and (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise DartblurError("another process of this training has ended, see what it said; run the same command again to go on") from error
+        raise
 
 
 def count() -> int:

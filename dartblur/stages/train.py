@@ -23,7 +23,7 @@ from dartblur.launch import join_processes, processes_of
 from dartblur.media.files import atomic_path, write_json
 from dartblur.media.images import Image, write_image
 from dartblur.params import Params
-from dartblur.processes import alone, count, own
+from dartblur.processes import alone, count, own, together
 from dartblur.progress import progress_bar
 from dartblur.registry import tracking
 from dartblur.stages.paths import CANONICAL, DARTBLUR, DETECTOR, LIVE, PREBLUR, WORK
@@ -91,31 +91,39 @@ def run(params: Params) -> None:
     With ``compute.processes`` above one, or under torchrun, every process trains on its share of each batch and the first one writes.
 
     Raises:
-        DartblurError: a loss is not finite, memory does not suffice, or there is nothing to train on; the last checkpoint stands.
+        DartblurError: a loss is not finite, memory does not suffice, another process has ended, or there is nothing to train on; the last checkpoint
+            stands.
+        UsageError: a batch is too small for the processes.
     """
     device = join_processes(params.compute.device, processes_of(params.compute))
     configure(max(params.compute.train_threads // count(), 1))
     copies = _copies(params)
     views = Views(copies, "train", params.view)
-    if not views.pictures:
-        raise DartblurError("the train split has no picture with a counted face; see reports/validation.json")
-    if len(views.pictures) < params.train.batch:
-        raise DartblurError(f"train.batch: {params.train.batch} is more than the {len(views.pictures)} training pictures; lower it or add pictures")
-    for name, batch in (("train.batch", params.train.batch), ("train.warm.batch", params.train.warm.batch)):
-        if count() > batch:
-            raise UsageError(f"{name}: {batch} cannot be dealt out among {count()} processes; raise it or lower compute.processes")
+    _refuse(params, len(views.pictures))
     trainer = Trainer(params, views, load_detector(DETECTOR, params.detector), device)
     work = WORK / f"train-{fingerprint(params, [CANONICAL / TABLE, PREBLUR / TABLE, DETECTOR / DETECTOR_FILE])}"
     work.mkdir(parents=True, exist_ok=True)
     try:
-        if own() > 0:
-            run_training(trainer, trainer.schedule.steps, work, lambda step: None, lambda step: {})
-            return
-        history = _watched(trainer, Views(copies, "val", params.view), work)
+        with together():
+            if own() > 0:
+                run_training(trainer, trainer.schedule.steps, work, lambda step: None, lambda step: {})
+                return
+            history = _watched(trainer, Views(copies, "val", params.view), work)
     except torch.OutOfMemoryError as error:
         raise DartblurError(f"{device} has too little memory for train.batch: {params.train.batch}; {_remedy(params, device)}") from error
     _publish(params, trainer, history, work)
     shutil.rmtree(work)
+
+
+def _refuse(params: Params, pictures: int) -> None:
+    """Raise what speaks against a training on so many pictures."""
+    if not pictures:
+        raise DartblurError("the train split has no picture with a counted face; see reports/validation.json")
+    if pictures < params.train.batch:
+        raise DartblurError(f"train.batch: {params.train.batch} is more than the {pictures} training pictures; lower it or add pictures")
+    for name, batch in (("train.batch", params.train.batch), ("train.warm.batch", params.train.warm.batch)):
+        if count() > batch:
+            raise UsageError(f"{name}: {batch} cannot be dealt out among {count()} processes; raise it or lower compute.processes")
 
 
 def _copies(params: Params) -> list[FaceDataset]:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -277,6 +279,24 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_leaves_the_old_model(params
     assert content(DARTBLUR) == {UNET_FILE: b"the old model"}
     (run,) = runs(registry)
     assert run.info.status == "FAILED"
+
+
+@pytest.mark.slow
+def test_a_process_whose_fellow_dies_says_so_in_a_sentence(params: Params, workplace: Path) -> None:
+    shared = params.model_copy(update={"compute": params.compute.model_copy(update={"processes": 2})})
+    endless = shared.model_copy(update={"train": params.train.model_copy(update={"epochs": 10_000})})
+    (workplace / PARAMS_FILE).write_text(endless.model_dump_json(), encoding="utf-8")
+    with (workplace / "stderr").open("w+") as log, subprocess.Popen([sys.executable, "-m", "dartblur.cli", "train"], stderr=log) as process:
+        while process.poll() is None and not list(WORK.glob(f"*/{STATE_FILE}")):
+            time.sleep(0.05)
+        (fellow,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split())
+        os.kill(fellow, signal.SIGKILL)
+        assert process.wait(60) == 1
+        log.seek(0)
+        said = log.read()
+    assert said.endswith("error: another process of this training has ended, see what it said; run the same command again to go on\n"), said
+    assert "Traceback" not in said
+    assert not DARTBLUR.exists()
 
 
 def test_more_processes_than_a_batch_has_items_are_refused(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
