@@ -7,12 +7,6 @@ import torch
 
 from dartblur.compute import pick_device
 from dartblur.errors import UsageError
-from dartblur.params import ComputeParams
-
-
-def processes_of(compute: ComputeParams) -> int:
-    """How many processes ``compute.processes`` means here: 0 is one, and on a CPU one for each of ``train_threads``."""
-    return compute.processes or (compute.train_threads if pick_device(compute.device).type == "cpu" else 1)
 
 
 def join_processes(device: str, processes: int) -> torch.device:
@@ -22,7 +16,7 @@ def join_processes(device: str, processes: int) -> torch.device:
     GPUs). With one process nothing happens.
 
     Args:
-        device: ``compute.device``. processes: how many; what torchrun says goes before it.
+        device: ``compute.device``. processes: ``compute.processes``; what torchrun says goes before it.
 
     Raises:
         UsageError: one GPU was named for several processes, or there are fewer GPUs than processes.

@@ -34,7 +34,7 @@ class ComputeParams(_Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     threads: Count
     train_threads: Count
-    processes: Annotated[int, Field(ge=0)]
+    processes: Count
     precision: Literal["auto", "fp32", "bf16"]
     checkpointing: bool
     workers: Count

@@ -1,27 +1,10 @@
-"""How many processes a training has, and what refuses them."""
+"""Where a training computes, and what refuses several processes."""
 
 import pytest
 import torch
 
 from dartblur.errors import UsageError
-from dartblur.launch import join_processes, processes_of
-from dartblur.params import ComputeParams
-from tests.settings import settings
-
-
-def compute(**keys: object) -> ComputeParams:
-    return settings(compute=keys).compute
-
-
-@pytest.mark.parametrize(("processes", "threads", "expected"), [(0, 1, 1), (0, 2, 2), (3, 2, 3), (1, 8, 1)])
-def test_a_cpu_takes_a_process_for_each_thread_unless_told_otherwise(processes: int, threads: int, expected: int) -> None:
-    assert processes_of(compute(device="cpu", processes=processes, train_threads=threads)) == expected
-
-
-def test_a_gpu_takes_one_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert processes_of(compute(device="auto", processes=0, train_threads=2)) == 1
-    assert processes_of(compute(device="auto", processes=2, train_threads=2)) == 2
+from dartblur.launch import join_processes
 
 
 def test_one_process_is_this_one() -> None:

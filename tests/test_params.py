@@ -115,7 +115,7 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("detector.learning_rate", float("nan"), "detector.learning_rate: "),
         ("detector.score_floor", float("nan"), "detector.score_floor: "),
         ("compute.precision", "fp16", "compute.precision: "),
-        ("compute.processes", -1, "compute.processes: "),
+        ("compute.processes", 0, "compute.processes: "),
         ("compute.cache_mb", -1, "compute.cache_mb: "),
         ("unet.depth", 2, "unet.depth: "),
         ("unet.face_min", 7, "unet.face_min: "),

@@ -19,7 +19,7 @@ from dartblur.errors import DartblurError, UsageError
 from dartblur.evaluation.probe import probe
 from dartblur.faces.dataset import TABLE, FaceDataset
 from dartblur.faces.files import is_sharded
-from dartblur.launch import join_processes, processes_of
+from dartblur.launch import join_processes
 from dartblur.media.files import atomic_path, write_json
 from dartblur.media.images import Image, write_image
 from dartblur.params import Params
@@ -95,7 +95,7 @@ def run(params: Params) -> None:
             stands.
         UsageError: a batch is too small for the processes.
     """
-    device = join_processes(params.compute.device, processes_of(params.compute))
+    device = join_processes(params.compute.device, params.compute.processes)
     configure(max(params.compute.train_threads // count(), 1))
     copies = _copies(params)
     views = Views(copies, "train", params.view)
