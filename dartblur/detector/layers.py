@@ -42,9 +42,9 @@ def conv_norm(x: Tensor, convolution: Any, norm: Any) -> Tensor:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)  # (outputs,)
         weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
         if layout[2] > 1 and convolution.stride[0] > 1 and x.device.type == "cpu":
-            # A CPU takes 15 times as long for the gradient of this one in half precision.
+            # A CPU takes 15 times as long for the gradient of this one in half precision; the weights are in full.
             with torch.autocast("cpu", enabled=False):
-                return F.conv2d(x.float(), weight, bias, layout[0], layout[1], 1, layout[2])
+                return F.conv2d(x.to(weight.dtype), weight, bias, layout[0], layout[1], 1, layout[2])
         return F.conv2d(x, weight, bias, layout[0], layout[1], 1, layout[2])
     x = _Convolution.apply(x, convolution.weight, layout)  # type: ignore[no-untyped-call]
     if count() > 1:  # the statistics may be those of all processes
