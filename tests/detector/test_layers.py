@@ -48,6 +48,20 @@ def test_they_are_pytorch_s_up_to_the_second_derivative(shape: tuple[tuple[int, 
         torch.testing.assert_close(ours[1].state_dict()[name], value)
 
 
+def test_a_strided_depthwise_layer_of_a_frozen_network_is_exact_in_half_precision_too() -> None:
+    """Its gradient in bfloat16 is slow on a CPU; what comes in is rounded already, and nothing more is."""
+    convolution, norm = (module.float().eval() for module in pair(((4, 4, 4), 3, 2), 0))
+    x = torch.randn(2, 4, 7, 6).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv_norm(x, convolution, norm)
+    exact = x.detach().float().requires_grad_()
+    known = norm(convolution(exact))
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, known)
+    (one,), (other,) = torch.autograd.grad(y.sin().sum(), x), torch.autograd.grad(known.sin().sum(), exact)
+    torch.testing.assert_close(one, other.bfloat16())
+
+
 @pytest.mark.parametrize("groups", [1, 4])
 def test_the_second_derivative_reaches_weights_that_are_no_leaves(groups: int) -> None:
     """As in a second inner step, whose weights are a function of the pictures."""

@@ -27,7 +27,7 @@ def judgement(auc: float, spread: float = 0.0, paired: int = 20, low: float | No
             0.90,
             0.01,
             False,
-            "difference 0.191 to 0.210; raise preblur.strength, and see whether the model was trained on these very people",
+            "is easier to recognise .* difference 0.191 to 0.210; raise preblur.strength, and see whether the model was trained on these very people",
         ),
     ],
 )
