@@ -5,7 +5,8 @@
     .venv/bin/python benchmarks/ablation.py work/ablation --set train.warm.steps=300 --set evaluate.seeds=[0]
 
 The pipeline's own stages on data/sample with params.yaml, on three seeds of fresh detectors, one training of U a row. Every row has the same
-pre-blur, so the column of the recogniser says whether its suppression was paid for in privacy. Adds `results.json` and `table.md` to the folder.
+pre-blur, so the column of the recogniser says whether its suppression was paid for in privacy. Adds `results.json` and `table.md` to the folder. What
+is finished there is taken as it is: after a change of the code take another folder.
 """
 
 import argparse
@@ -57,6 +58,22 @@ def settings(changes: Mapping[str, Any]) -> Params:
             raise UsageError(f"--set {key}: no such key in params.yaml")
         place[last] = value
     return parse_params(data)
+
+
+def overrides(words: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` with values in JSON, as a mapping.
+
+    Raises:
+        UsageError: another form.
+    """
+    found = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"--set {word}: not of the form key=value with a value in JSON, such as train.warm.steps=300") from error
+    return found
 
 
 def stage(folder: Path, *command: str) -> None:
@@ -152,21 +169,23 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of params.yaml, may repeat")
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, one core each")
     arguments = parser.parse_args()
-    given = {key: json.loads(value) for key, _, value in (word.partition("=") for word in arguments.set)}
     base = arguments.work / "base"
     rows: dict[str, dict[str, Any]] = {}
+    changes = dict(DEFAULTS)
 
     def run(name: str) -> None:
         off = {} if name == "all" else {TERMS[name]: 0.0}
-        rows[name] = row(base, arguments.work / name, settings({**DEFAULTS, **given, **off}))
+        rows[name] = row(base, arguments.work / name, settings({**changes, **off}))
         print(f"{name}: suppression {rows[name]['suppression']['mean']}", flush=True)
 
     try:
-        prepare(base, settings({**DEFAULTS, **given}))
+        changes |= overrides(arguments.set)
+        prepare(base, settings(changes))
         with ThreadPoolExecutor(arguments.jobs) as pool:
             list(pool.map(run, arguments.only))
     except DartblurError as error:
-        sys.exit(str(error))
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     ordered = {name: rows[name] for name in arguments.only}
     write_json(arguments.work / "results.json", ordered)
     with atomic_path(arguments.work / "table.md") as temporary:

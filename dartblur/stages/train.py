@@ -121,7 +121,8 @@ def _refuse(params: Params, pictures: int) -> None:
         raise DartblurError("the train split has no picture with a counted face; see reports/validation.json")
     if pictures < params.train.batch:
         raise DartblurError(f"train.batch: {params.train.batch} is more than the {pictures} training pictures; lower it or add pictures")
-    for name, batch in (("train.batch", params.train.batch), ("train.warm.batch", params.train.warm.batch)):
+    warm = params.train.warm
+    for name, batch in {"train.batch": params.train.batch, **({"train.warm.batch": warm.batch} if warm.steps else {})}.items():
         if count() > batch:
             raise UsageError(f"{name}: {batch} cannot be dealt out among {count()} processes; raise it or lower compute.processes")
 
