@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup lock pipeline sample test lint bench clean
+.PHONY: setup lock pipeline sample strangers test lint bench clean
 
 setup: $(VENV)/.complete
 
@@ -42,6 +42,7 @@ pipeline: setup
 # The sample people from nothing: sprites in an environment of their own (Blender, anny), scenes of them in dartblur's.
 PEOPLE := .venv-people
 SPRITES ?= data/sprites
+STRANGERS ?= data/sprites-strangers
 $(PEOPLE)/.complete: people/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Blender as a module needs Python 3.11; name one with PYTHON=..."; exit 2; }
 	@test -x $(PEOPLE)/bin/python || $(PYTHON) -m venv $(PEOPLE)
@@ -53,6 +54,13 @@ sample: setup $(PEOPLE)/.complete
 	@ANNY_CACHE_DIR='$(CURDIR)/.work/anny' OMP_NUM_THREADS=1 $(PEOPLE)/bin/python -m people --out '$(SPRITES)'
 	@$(BIN)/dartblur sample .work/sample --from '$(SPRITES)' --scenes 495
 	@rm -rf data/sample && mv .work/sample data/sample && echo "data/sample is made anew; git diff says whether anything changed"
+
+# 48 other people, in portraits: whom no training sees, for the measurement of privacy. Places and props of the sample are not rendered again.
+strangers: setup $(PEOPLE)/.complete
+	@mkdir -p '$(STRANGERS)' && for part in places props; do test ! -d '$(SPRITES)'/$$part || cp -rn '$(SPRITES)'/$$part '$(STRANGERS)'; done
+	@ANNY_CACHE_DIR='$(CURDIR)/.work/anny' OMP_NUM_THREADS=1 $(PEOPLE)/bin/python -m people --out '$(STRANGERS)' --first 60 --identities 48
+	@$(BIN)/dartblur sample .work/strangers --from '$(STRANGERS)' --scenes 280 --kind portrait --val-fraction 1
+	@rm -rf data/strangers && mv .work/strangers data/strangers && echo "data/strangers is made anew; git diff says whether anything changed"
 
 test: setup lint
 	@rm -f .coverage .coverage.*

@@ -72,6 +72,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="another seed, other scenes", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="processes; the result does not depend on it", min=1)] = 2,
     val_fraction: Annotated[float, typer.Option(help="share of scenes, identities and places that are val")] = 0.4,
+    kind: Annotated[str, typer.Option(help="of scene: portrait, group, walk, crowd or any")] = "any",
 ) -> None:
     """Make a data set of people who do not exist; goes on where an interrupted run stopped.
 
@@ -79,7 +80,7 @@ def sample(
     """
     from dartblur.faces.people.make import make_scenes
 
-    typer.echo(f"sample: {make_scenes(sprites, out, scenes, seed, workers, val_fraction)}")
+    typer.echo(f"sample: {make_scenes(sprites, out, scenes, seed, workers, val_fraction, kind=kind)}")
 
 
 @app.command()

@@ -22,12 +22,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("data/sprites"), help="folder of the library (default: data/sprites)")
     parser.add_argument("--seed", type=int, default=0, help="of every random draw (default: 0)")
     parser.add_argument("--identities", type=int, default=60, help="number of people (default: 60)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first: 60 are 60 other people than those of the default (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each (default: 2)")
     options = parser.parse_args()
     out = options.out.resolve()
     try:
         _check_seed(out, options.seed)
-        todo = jobs(out, options.seed, options.identities)
+        todo = jobs(out, options.seed, range(options.first, options.first + options.identities))
         if options.workers > 1:
             body()  # fills the model's cache once, before several workers would
         for _ in tqdm(render(todo, options.workers), total=len(todo), desc="sprite library", unit="job", mininterval=2):

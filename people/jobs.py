@@ -46,12 +46,12 @@ def run(job: Job) -> str:
     return str(props.render(out, seed, index)["id"])
 
 
-def jobs(out: Path, seed: int, identities: int) -> list[Job]:
+def jobs(out: Path, seed: int, identities: range) -> list[Job]:
     """All jobs, the long ones first, so that no worker is left alone with one at the end."""
     from people import places, props
 
-    counts = {"people": identities, "places": len(places.listing()), "props": len(props.names())}
-    return [(what, index, seed, out) for what, count in counts.items() for index in range(count)]
+    wanted = {"people": identities, "places": range(len(places.listing())), "props": range(len(props.names()))}
+    return [(what, index, seed, out) for what, indices in wanted.items() for index in indices]
 
 
 def _start(path: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 Two layouts:
 
-- a canonical data set with the columns identity and role (data/sample): a face with role ``gallery`` is one that the attacker has a clean picture
+- a canonical data set with the columns identity and role (data/strangers): a face with role ``gallery`` is one that the attacker has a clean picture
   of, a ``probe`` is one that he wants to name. Every face of a picture is hidden, those of nobody in particular too.
 - a folder of people, ``images/<person>/<picture>`` or ``<person>/<picture>``. The first half of a person's pictures by name (the larger half) is
   gallery, the rest is probe. An optional ``pairs.txt`` says which pictures are compared in verification: ``a b 1`` (one person) or ``a b 0`` (two),
@@ -156,7 +156,7 @@ def of_dataset(data: FaceDataset, min_height: float, split: Split) -> Identities
     """The faces of a canonical data set that are not ignored, seen well enough, and have an identity and a role."""
     missing = [column for column in ("identity", "role") if column not in data.table]
     if missing:
-        raise UsageError(f"{data.root}: lacks the columns {' and '.join(missing)}, so nobody in it is known; take data/sample or a folder of people")
+        raise UsageError(f"{data.root}: lacks the columns {' and '.join(missing)}, so nobody in it is known; take data/strangers or a folder of people")
     table = data.table[data.table["x1"].notna()]
     wanted = ~table["ignore"] & (table["y2"] - table["y1"] >= min_height) & (table["identity"] != "") & (table["role"] != "")
     if "visible" in table:

@@ -23,8 +23,8 @@ TEXT = """\
 # Sample people
 
 {pictures} pictures with {faces} faces of {identities} people, **none of whom exists**. They are rendered, not photographed, so nobody's consent
-is needed and nothing about a real person can leak. The set is there so that a first run, the tests and the documentation need no photographs of
-people.
+is needed and nothing about a real person can leak. Sets like this are there so that a first run, the tests, the documentation and
+the measurement of privacy need no photographs of people.
 
 ![{shown} of the scenes](contact-sheet.jpg)
 
@@ -34,7 +34,7 @@ Bodies and faces come from the parametric model of MakeHuman (through the packag
 and streets are procedural; people and places were rendered with Cycles (Blender) as sprites, and `dartblur sample` composited the scenes in linear
 light: people stand on the ground plane of a place whose light comes from the side theirs comes from, with depth of field, lens blur, sensor noise
 and a JPEG quality drawn at random. `scenes.json` holds the seed and the hash of the sprite library; the same ones give the same bytes. `make
-sample` makes all of it from nothing.
+sample` and `make strangers` make the project's own sets from nothing.
 
 ## What is recorded
 

@@ -26,18 +26,18 @@ def split_of(index: int, val_fraction: float) -> str:
 
 
 def split_library(library: Library, val_fraction: float, seed: int) -> dict[str, Cast]:
-    """The casts of ``train`` and, if ``val_fraction`` is above 0, of ``val``; props serve both.
+    """The casts of ``train``, if ``val_fraction`` is below 1, and of ``val``, if it is above 0; props serve both.
 
     Identities are divided evenly over sex, ancestry and age, places over light and kind. The result depends on the arguments alone.
 
     Raises:
-        UsageError: the share is not in 0 to 1 (1 excluded), or there are not two identities and two places to divide.
+        UsageError: the share is not in 0 to 1, or there are not two identities and two places to divide.
     """
-    if not 0 <= val_fraction < 1:
-        raise UsageError(f"the share of val is {val_fraction:g}; choose one from 0 to below 1")
+    if not 0 <= val_fraction <= 1:
+        raise UsageError(f"the share of val is {val_fraction:g}; choose one from 0 to 1")
+    if val_fraction in (0, 1):
+        return {"val" if val_fraction else "train": Cast(library.people, library.places, library.props)}
     first = {sprite.identity: sprite for sprite in reversed(library.people)}
-    if not val_fraction:
-        return {"train": Cast(library.people, library.places, library.props)}
     if len(first) < 2 or len(library.places) < 2:
         raise UsageError(
             f"{library.root}: {len(first)} identities and {len(library.places)} places cannot be divided into train and val; "

@@ -23,6 +23,7 @@ from dartblur.faces.parallel import without_interrupts
 from dartblur.faces.people.card import write_card
 from dartblur.faces.people.cast import split_library
 from dartblur.faces.people.library import Library, load_library
+from dartblur.faces.people.plan import ANY, KINDS
 from dartblur.faces.people.scenes import IMAGES, ROWS, Recipe, SceneWriter, read_rows, start_worker, write_scene
 from dartblur.media.files import read_json, write_json
 from dartblur.progress import progress_bar
@@ -56,7 +57,7 @@ class Made:
         return f"{line}, {self.megabytes:.1f} MB{'' if self.fresh else '; up to date'}"
 
 
-def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, val_fraction: float = 0.4, first: int = 0) -> Made:
+def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, val_fraction: float = 0.4, first: int = 0, kind: str = ANY) -> Made:
     """Make the scenes ``first`` to ``first + scenes - 1`` as a canonical data set.
 
     Args:
@@ -65,8 +66,9 @@ def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, 
         scenes: how many, 1 or more.
         seed: of every draw, 0 or more.
         workers: processes, 1 or more; the result does not depend on it.
-        val_fraction: share of scenes, identities and places that are val, 0 to below 1; no identity and no place is in both splits.
+        val_fraction: share of scenes, identities and places that are val, 0 to 1; no identity and no place is in both splits.
         first: index of the first scene.
+        kind: of scene, see ``plan.KINDS``; ``any`` draws one for each.
 
     Raises:
         UsageError: no library, an impossible number, or something else at ``out`` or ``<out>.partial``.
@@ -75,9 +77,11 @@ def make_scenes(library: Path, out: Path, scenes: int, seed: int, workers: int, 
     for name, value, least in (("scenes", scenes, 1), ("seed", seed, 0), ("workers", workers, 1), ("first", first, 0)):
         if value < least:
             raise UsageError(f"{name} is {value}; choose {least} or more")
+    if kind not in (ANY, *KINDS):
+        raise UsageError(f"there is no kind of scene {kind!r}; choose {', '.join(KINDS)} or {ANY}")
     loaded = load_library(library)
     split_library(loaded, val_fraction, seed)  # refuses before anything is written
-    recipe = Recipe(loaded.sha256, seed, val_fraction)
+    recipe = Recipe(loaded.sha256, seed, val_fraction, kind)
     whole = {**recipe.as_dict(), "first": first, "scenes": scenes}
     if out.exists():
         if _recipe_at(out) != whole or not (out / TABLE).is_file():

@@ -59,6 +59,7 @@ KINDS = {
     "walk": Kind(0.18, (2, 8), (12, 44), (1.0, 1.9), (0.28, 0.48), (0.0, 0.0), (0, 0.7), ("full",)),
     "crowd": Kind(0.2, (8, 12), (12, 44), (1.0, 1.7), (0.25, 0.45), (-0.1, 0.25), (0, 1.6), ("full", "half")),
 }
+ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,17 @@ class Scene:
     finish: Finish
 
 
-def plan_scene(cast: Cast, rng: np.random.Generator) -> Scene:
+def plan_scene(cast: Cast, rng: np.random.Generator, kind: str = ANY) -> Scene:
     """Draw a scene: 320 to 512 pixels a side, 1 to 12 people of different identities, one at least.
+
+    Args:
+        kind: a key of :data:`KINDS`, or :data:`ANY`, which draws one.
 
     Raises:
         DartblurError: the cast allows no scene: no sprite has the light of a place, or nobody fits where people may stand.
     """
-    names = list(KINDS)
-    weights = np.array([kind.weight for kind in KINDS.values()])
+    names = list(KINDS) if kind == ANY else [kind]
+    weights = np.array([KINDS[name].weight for name in names])
     for _ in range(_ATTEMPTS):
         name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
         staging = _draw_staging(cast, name, _draw_size(name, rng), rng)

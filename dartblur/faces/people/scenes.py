@@ -18,7 +18,7 @@ from dartblur.faces.people.compose import compose
 from dartblur.faces.people.finish import encoded
 from dartblur.faces.people.library import load_library
 from dartblur.faces.people.pixels import PixelStore
-from dartblur.faces.people.plan import plan_scene
+from dartblur.faces.people.plan import ANY, plan_scene
 from dartblur.media.files import atomic_path
 
 IMAGES, ROWS = "images", "rows"
@@ -34,12 +34,14 @@ class Recipe:
         library: SHA-256 of the sprite library.
         seed: of every draw.
         val_fraction: share of scenes, of identities and of places that are val.
+        kind: of every scene, see ``plan.plan_scene``.
         version: :data:`VERSION` when it was made.
     """
 
     library: str
     seed: int
     val_fraction: float
+    kind: str = ANY
     version: int = VERSION
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,7 +72,7 @@ class SceneWriter:
         """
         split = split_of(index, self._recipe.val_fraction)
         rng = np.random.default_rng([self._recipe.seed, index])
-        scene = plan_scene(self._casts[split], rng)
+        scene = plan_scene(self._casts[split], rng, self._recipe.kind)
         image, faces = compose(scene, self._store, rng)
         data = encoded(image, scene.finish)
         name = f"{split}/scene-{index:06d}.jpg"

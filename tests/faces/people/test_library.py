@@ -135,13 +135,15 @@ def test_no_identity_and_no_place_is_in_both_splits(lit: Library) -> None:
     assert [len(names) for names in places] == [1, 1] and not places[0] & places[1]
     assert {sprite.sex for sprite in casts["val"].people} == {"female", "male"}
     assert casts == split_library(lit, 0.25, 7) != split_library(lit, 0.25, 8)
-    assert list(split_library(lit, 0, 7)) == ["train"]
+    assert list(split_library(lit, 0, 7)) == ["train"] and list(split_library(lit, 1, 7)) == ["val"]
+    assert split_library(lit, 0, 7)["train"] == split_library(lit, 1, 7)["val"]
+    assert {split_of(index, 1) for index in range(10)} == {"val"} and {split_of(index, 0) for index in range(10)} == {"train"}
     assert [split_of(index, 0.2) for index in range(10)].count("val") == 2
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+@pytest.mark.parametrize("share", [-0.1, 1.01, float("nan")])
 def test_an_impossible_share_is_bad_usage(library: Library, share: float) -> None:
-    with pytest.raises(UsageError, match=r"the share of val is .*; choose one from 0 to below 1"):
+    with pytest.raises(UsageError, match=r"the share of val is .*; choose one from 0 to 1"):
         split_library(library, share, 0)
     with pytest.raises(UsageError, match="1 identities and 1 places cannot be divided"):
         split_library(Library(library.root, "", library.people[:3], library.places[:1], ()), 0.2, 0)

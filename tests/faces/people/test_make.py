@@ -141,6 +141,16 @@ def test_what_lies_there_is_never_replaced(sprites: Path, made: Path, tmp_path: 
         make(sprites, tmp_path / "set")
 
 
+def test_portraits_of_people_of_val_alone(sprites: Path, tmp_path: Path) -> None:
+    made = make(sprites, tmp_path / "set", 4, val_fraction=1, kind="portrait")
+    assert made.pictures == {"train": 0, "val": 4}
+    assert read_table(tmp_path / "set").groupby("image").size().max() <= 2 and (tmp_path / "set/README.md").is_file()
+    with pytest.raises(UsageError, match=r"there is no kind of scene 'portraits'; choose portrait, group, walk, crowd or any"):
+        make(sprites, tmp_path / "other", 4, kind="portraits")
+    with pytest.raises(UsageError, match=r"set: something else than these scenes is there"):
+        make(sprites, tmp_path / "set", 4, val_fraction=1, kind="group")
+
+
 @pytest.mark.parametrize(("name", "value"), [("scenes", 0), ("seed", -1), ("workers", 0), ("first", -1)])
 def test_impossible_numbers_are_bad_usage(sprites: Path, tmp_path: Path, name: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"{name} is {value}; choose {value + 1} or more"):

@@ -74,6 +74,14 @@ def test_all_kinds_of_scenes_and_sizes_of_faces_occur(lit: Library) -> None:
     assert {scene.view.flip for scene in scenes} == {False} and len({scene.view.place.id for scene in scenes}) == 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_scenes_of_one_kind_can_be_asked_for(cast: Cast, kind: str) -> None:
+    scenes = [plan_scene(cast, np.random.default_rng(seed), kind) for seed in range(8)]
+    assert {scene.kind for scene in scenes} == {kind}
+    heights = [figure.box[3] - figure.box[1] for scene in scenes for figure in scene.figures]
+    assert np.median(heights) < KINDS[kind].faces[1]
+
+
 @given(seeds)
 def test_nobody_stands_where_the_floor_is_narrower_than_a_person(cast: Cast, seed: int) -> None:
     aisles = tuple(replace(place, left=(505.0, 511.0), right=(519.0, 513.0)) for place in cast.places)
