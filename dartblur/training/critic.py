@@ -1,15 +1,35 @@
 """What judges U's tiles beside the detectors: the additions, and the discriminator that trains along the way."""
 
+from importlib.resources import as_file, files
+
 import torch
 from torch import Tensor
 
 from dartblur.compute import mixed
+from dartblur.media.tensors import load_state, load_tensors
 from dartblur.params import AdditionWeights, Params
 from dartblur.processes import joint_many, total
 from dartblur.training.additions import Additions, Faces, Seen, additions
 from dartblur.training.discriminator import Discriminator, hinge, patch_weights
 from dartblur.training.perception import Perception
 from dartblur.training.pool import BETAS
+
+CRITIC = "weights/people-critic.safetensors"
+
+
+def new_discriminator(params: Params) -> Discriminator:
+    """From torch's random state; where U starts from the sample people, the one that judged it there, if it has the same widths.
+
+    One that starts anew takes a thousand steps to find fault with a U that does not (docs/experiments.md).
+    """
+    widths = {name: getattr(params.train, name) for name in ("discriminator_width", "discriminator_feature_width")}
+    made = Discriminator(*widths.values())
+    if params.unet.init == "people":
+        with as_file(files("dartblur") / CRITIC) as path:
+            state, about = load_tensors(path)
+            if widths.items() <= about.items():
+                load_state(made, state, path)
+    return made
 
 
 class Critic:
@@ -21,7 +41,7 @@ class Critic:
         weights = [train.additions, *([train.near] if train.warm.near_steps else [])]
         asked = any(added.features or (added.realism and train.discriminator_feature_width) for added in weights)
         self._perception = Perception().to(device) if asked else None
-        self.discriminator = Discriminator(train.discriminator_width, train.discriminator_feature_width).to(device)
+        self.discriminator = new_discriminator(params).to(device)
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=train.discriminator_learning_rate, betas=BETAS)
 
     def _mixed(self) -> torch.autocast:
