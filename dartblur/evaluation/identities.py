@@ -156,7 +156,8 @@ def of_dataset(data: FaceDataset, min_height: float, split: Split) -> Identities
     """The faces of a canonical data set that are not ignored, seen well enough, and have an identity and a role."""
     missing = [column for column in ("identity", "role") if column not in data.table]
     if missing:
-        raise UsageError(f"{data.root}: lacks the columns {' and '.join(missing)}, so nobody in it is known; take data/strangers or a folder of people")
+        lacks = f"{data.root}: lacks the columns {' and '.join(missing)}, so nobody in it is known"
+        raise UsageError(f"{lacks}; take data/strangers or a folder of people")
     table = data.table[data.table["x1"].notna()]
     wanted = ~table["ignore"] & (table["y2"] - table["y1"] >= min_height) & (table["identity"] != "") & (table["role"] != "")
     if "visible" in table:
