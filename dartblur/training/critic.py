@@ -15,12 +15,13 @@ from dartblur.training.perception import Perception
 from dartblur.training.pool import BETAS
 
 CRITIC = "weights/people-critic.safetensors"
+"""Made by ``dartblur pretrain`` with the U-Net beside it."""
 
 
 def new_discriminator(params: Params) -> Discriminator:
     """From torch's random state; where U starts from the sample people, the one that judged it there, if it has the same widths.
 
-    One that starts anew takes a thousand steps to find fault with a U that does not (docs/experiments.md).
+    One that starts anew seems to take a thousand steps to find fault with a U that does not (docs/experiments.md).
     """
     widths = {name: getattr(params.train, name) for name in ("discriminator_width", "discriminator_feature_width")}
     made = Discriminator(*widths.values())
