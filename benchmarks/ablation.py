@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = str(ROOT / paths.SAMPLE)
 DEFAULTS: dict[str, Any] = {
     "data.source": SAMPLE,
-    "privacy.identities": SAMPLE,
+    "privacy.identities": str(ROOT / "data/strangers"),
     "evaluate.arms": ["clean", "gaussian", "dartblur"],
     "evaluate.seeds": [0, 1, 2],
     "compute.train_threads": 1,
