@@ -79,7 +79,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ("seed", None, "null"),
         ("seed", date(2024, 5, 6), '"2024-05-06"'),
         ("view.size", "128", '"128"'),
-        ("train.budget", "14", '"14"'),
+        ("train.budget", "19", '"19"'),
         ("train", 3, "3"),
         ("evaluate.arms", "clean", '"clean"'),
         ("data.source", 5, "5"),
