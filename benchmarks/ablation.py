@@ -5,8 +5,8 @@
     .venv/bin/python benchmarks/ablation.py work/ablation --set train.warm.steps=300 --set evaluate.seeds=[0]
 
 The pipeline's own stages on data/sample with params.yaml, on three seeds of fresh detectors, one training of U a row; privacy on the people of
-data/strangers, whom no row has seen. Every row has the same pre-blur, so the column of the recogniser says whether its suppression was paid for in privacy. Adds `results.json` and `table.md` to the folder. What
-is finished there is taken as it is: after a change of the code take another folder.
+data/strangers, whom no row has seen. Every row has the same pre-blur, so the column of the recogniser says whether its suppression was paid for in
+privacy. Adds `results.json` and `table.md` to the folder. What is finished there is taken as it is: after a change of the code take another folder.
 """
 
 import argparse
