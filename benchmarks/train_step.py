@@ -263,7 +263,9 @@ def detector_rate(params: Params, options: Options) -> float:
     short = params.detector.model_copy(update={"steps": options.repeats + 1})
     moments: list[float] = []
     with tempfile.TemporaryDirectory() as work, deterministic():
-        train_detector(RETINAFACE, views, short, 0, options.device, Path(work), lambda *_: moments.append(time.perf_counter()))
+        train_detector(
+            RETINAFACE, views, short, 0, options.device, Path(work), lambda *_: moments.append(time.perf_counter()), precision=options.precision
+        )
     return short.batch / statistics.median(late - early for early, late in itertools.pairwise(moments))
 
 

@@ -97,7 +97,7 @@ class CenterNetFamily:
 
     def loss(self, model: CenterNet, images: Tensor, boxes: list[Tensor], ignored: list[Tensor], params: DetectorParams) -> Tensor:
         """See :func:`dartblur.detector.centernet_targets.center_loss`."""
-        heat, values = model(images)
+        heat, values = (said.to(images.dtype) for said in model(images))
         return center_loss(heat, values, center_targets(boxes, ignored, (images.shape[2], images.shape[3]), images.device))
 
     @torch.no_grad()

@@ -6,7 +6,10 @@ epsilon of 1e-3, and grey levels enter as (x - 127) / 128.
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
+
+from dartblur.compute import computes_in
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 _BLOCKS = (  # expansion, kernel, stride, channels, repeats
@@ -26,7 +29,10 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W), H and W even, to (B, outputs, H / stride, W / stride)."""
-        return super().forward(nn.functional.pad(x, self.border) if self.border else x)
+        dtype = computes_in(self, x)
+        with torch.autocast(x.device.type, enabled=False):
+            x = nn.functional.pad(x, self.border) if self.border else x
+            return nn.functional.conv2d(x.to(dtype), self.weight.to(dtype), None, self.stride, self.padding, 1, self.groups)
 
 
 class InvertedBottleneck(nn.Module):

@@ -32,7 +32,7 @@ class RetinaFaceFamily:
         """Ldet on annotated faces."""
         faces = FaceBatch.of(boxes, ignored, images.device)
         targets = match(faces, anchors(images.shape[2], images.shape[3], images.device), params.match_iou)
-        offsets, logits = model(images)
+        offsets, logits = (said.to(images.dtype) for said in model(images))
         return detection_loss(offsets, logits, targets, box_weight=params.box_weight, negatives_per_positive=params.negatives_per_positive)
 
     def detect(self, model: RetinaFace, images: Tensor, params: DetectorParams, score_floor: float | None = None) -> list[Tensor]:

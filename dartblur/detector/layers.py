@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from dartblur.compute import computes_in
 from dartblur.processes import count
 
 PLANE = (0, 2, 3)
@@ -38,15 +39,14 @@ class ConvNorm(nn.Sequential):
 def conv_norm(x: Tensor, convolution: Any, norm: Any) -> Tensor:
     """An nn.Conv2d without bias and the nn.BatchNorm2d behind it: (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
     layout = (list(convolution.stride), list(convolution.padding), convolution.groups)
+    dtype = computes_in(convolution, x)
     if not norm.training:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)  # (outputs,)
         weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
-        if layout[2] > 1 and convolution.stride[0] > 1 and x.device.type == "cpu":
-            # A CPU takes 15 times as long for the gradient of this one in half precision; the weights are in full.
-            with torch.autocast("cpu", enabled=False):
-                return F.conv2d(x.to(weight.dtype), weight, bias, layout[0], layout[1], 1, layout[2])
-        return F.conv2d(x, weight, bias, layout[0], layout[1], 1, layout[2])
-    x = _Convolution.apply(x, convolution.weight, layout)  # type: ignore[no-untyped-call]
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv2d(x.to(dtype), weight.to(dtype), bias.to(dtype), layout[0], layout[1], 1, layout[2])
+    with torch.autocast(x.device.type, enabled=False):
+        x = _Convolution.apply(x.to(dtype), convolution.weight.to(dtype), layout)  # type: ignore[no-untyped-call]
     if count() > 1:  # the statistics may be those of all processes
         return norm(x)  # type: ignore[no-any-return]
     if norm.num_batches_tracked is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dartblur.compute import in_half, mixed
 from dartblur.detector.family import Family, M
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.views import Views
@@ -83,6 +84,8 @@ def train_detector(
     device: torch.device,
     work: Path,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
+    *,
+    precision: str = "fp32",
 ) -> M:
     """Train a detector of ``family`` for ``params.steps`` steps of AdamW with a one-cycle learning rate.
 
@@ -91,6 +94,7 @@ def train_detector(
         seed: of the heads and the batches; the same seed shows every arm and family the same windows in the same order.
         work: folder for checkpoints; an interrupted training of the same settings goes on from there to the same bytes.
         on_step: called after each step with its number (from 1) and its loss.
+        precision: of the network's convolutions, as ``compute.precision``; weights, batch norms' statistics and the loss are fp32 always.
 
     Raises:
         DartblurError: the loss is not finite, or the split has no picture with a face.
@@ -99,11 +103,12 @@ def train_detector(
         raise DartblurError("no picture with a counted face to train a detector on; check the split in the validation report")
     model = channels_last(family.new(params, seed)).to(device).train()
     optimizer = torch.optim.AdamW(weight_groups(model, params), lr=params.learning_rate)
-    checkpoint = work / f"{family.name}-{_fingerprint(views, params, seed, device)}.safetensors"
+    checkpoint = work / f"{family.name}-{_fingerprint(views, params, seed, device, in_half(precision, device))}.safetensors"
     first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
     for step in range(first, params.steps):
         batch = views.batch(seed, step, params.batch)
-        loss = family.loss(model, batch.images[0].to(device), batch.boxes, batch.ignored, params)
+        with mixed(precision, device):
+            loss = family.loss(model, batch.images[0].to(device), batch.boxes, batch.ignored, params)
         if not torch.isfinite(loss):
             raise DartblurError(f"the detector's loss is {loss.item()} at step {step + 1} of {params.steps}; lower detector.learning_rate")
         for group in optimizer.param_groups:
@@ -129,8 +134,8 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> i
     return int(about["step"])
 
 
-def _fingerprint(views: Views, params: DetectorParams, seed: int, device: torch.device) -> str:
-    """What a checkpoint belongs to: settings, seed, where and with how many threads it is computed, and the whole table with the pictures' hashes."""
+def _fingerprint(views: Views, params: DetectorParams, seed: int, device: torch.device, half: bool) -> str:
+    """What a checkpoint belongs to: settings, seed, how it is computed, and the whole table with the pictures' hashes."""
     table = hashlib.sha256(views.datasets[0].table.to_csv().encode()).hexdigest()
-    text = json.dumps([params.model_dump(), views.params.model_dump(), seed, str(device), torch.get_num_threads(), table])
+    text = json.dumps([params.model_dump(), views.params.model_dump(), seed, str(device), half, torch.get_num_threads(), table])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

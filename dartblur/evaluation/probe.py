@@ -42,7 +42,7 @@ def probe(views: Views, paint: Callable[[ViewBatch], Tensor], params: Params, st
         paint: a batch of them to g(x), (B, 3, S, S).
     """
     short = params.detector.model_copy(update={"steps": steps})
-    detector = train_detector(RETINAFACE, PaintedViews(views, paint), short, params.seed + SEED, device, work)
+    detector = train_detector(RETINAFACE, PaintedViews(views, paint), short, params.seed + SEED, device, work, precision=params.compute.precision)
     held_out = Views(views.datasets[:1], "train", views.params)
     held_out.pictures = views.pictures[::HELD_OUT]
     return average_precision_on(held_out, detector, params)["all"]

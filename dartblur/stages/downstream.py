@@ -47,6 +47,7 @@ def run(params: Params, arm: str, seed: int, detector: str = MAIN) -> None:
             pick_device(params.compute.device),
             WORK,
             lambda step, loss: show(step, f"loss {loss:.3f}"),
+            precision=params.compute.precision,
         )
     ap, ap_self = (average_precision(model, tested, params, family) for tested in (clean, data))
     result = {"arm": arm, "seed": seed, "ap": ap, "ap_self": ap_self}

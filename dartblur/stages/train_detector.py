@@ -27,6 +27,7 @@ def run(params: Params) -> None:
                 pick_device(params.compute.device),
                 WORK,
                 lambda step, loss: show(step, f"loss {loss:.3f}"),
+                precision=params.compute.precision,
             )
     with atomic_path(DETECTOR) as folder:
         save_detector(folder, detector, params.detector, {"init": params.detector.init, "seed": params.seed})

@@ -91,6 +91,20 @@ def test_an_activation_follows_and_the_names_are_those_of_a_sequence() -> None:
         torch.testing.assert_close(layer(x), nn.Sequential(*layer)(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("groups", "kernel", "stride"), [(1, 1, 1), (1, 3, 2), (8, 3, 1), (8, 3, 2)])
+def test_in_half_precision_a_training_step_is_that_of_full_precision_but_for_rounding(groups: int, kernel: int, stride: int) -> None:
+    convolution, norm = (module.float().train() for module in pair(((8, 8, groups), kernel, stride), 0))
+    x = torch.randn(4, 8, 16, 16).bfloat16()
+    found: list[tuple[Tensor, ...]] = []
+    for half in (True, False):
+        entry = x.float().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            y = conv_norm(entry, convolution, norm) if half else norm(convolution(entry))
+        found.append((y, *torch.autograd.grad(y.float().pow(3).sum(), [entry, *convolution.parameters(), *norm.parameters()])))
+    for one, other in zip(*found, strict=True):
+        assert float((one.detach() - other.detach()).norm() / other.detach().norm()) < 2e-2
+
+
 def test_in_half_precision_it_runs_as_it_is_asked_to() -> None:
     layer = ConvNorm(3, 8, 3).eval()
     with torch.autocast("cpu", torch.bfloat16):

@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from dartblur.compute import mixed
 from dartblur.detector import training
+from dartblur.detector.centernet import CENTERNET
 from dartblur.detector.checkpoint import DETECTOR_FILE, load_detector, save_detector
 from dartblur.detector.detect import detect
 from dartblur.detector.families import RETINAFACE
-from dartblur.detector.training import new_detector, ready_detector, train_detector, weight_groups
+from dartblur.detector.family import Family
+from dartblur.detector.training import channels_last, new_detector, ready_detector, train_detector, weight_groups
 from dartblur.detector.views import Views
 from dartblur.errors import DartblurError
 from dartblur.faces.dataset import FaceDataset
@@ -61,6 +64,35 @@ def test_same_seed_same_weights_and_resuming_changes_nothing(views: Views, tmp_p
     assert states_equal(whole, resumed)
     assert not list((tmp_path / "b").iterdir())
     assert not states_equal(whole, train_detector(RETINAFACE, views, params, 1, CPU, tmp_path / "c"))
+
+
+@pytest.mark.parametrize("family", [RETINAFACE, CENTERNET], ids=lambda family: family.name)
+def test_in_half_precision_loss_and_gradients_of_weights_are_still_in_full(family: Family[torch.nn.Module]) -> None:
+    params = PARAMS.model_copy(update={"backbone": "mobilenetv2"})
+    model = channels_last(family.new(params, 0)).train()
+    images = 255 * torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    boxes, ignored = [torch.tensor([[10.0, 12.0, 40.0, 44.0]])] * 4, [torch.tensor([False])] * 4
+    exact = family.loss(model, images, boxes, ignored, params).detach()
+    with mixed("bf16", CPU):
+        loss = family.loss(model, images, boxes, ignored, params)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.detach(), exact, rtol=2e-2, atol=0)
+    assert not torch.equal(loss.detach(), exact)
+    assert all(gradient.dtype == torch.float32 for gradient in torch.autograd.grad(loss, list(model.parameters())))
+
+
+def test_precision_of_a_training_is_part_of_what_a_checkpoint_belongs_to(views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
+
+    def stop(step: int, loss: float) -> None:
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_detector(RETINAFACE, views, PARAMS, 0, CPU, tmp_path, stop)
+    steps: list[int] = []
+    train_detector(RETINAFACE, views, PARAMS, 0, CPU, tmp_path, lambda step, loss: steps.append(step), precision="bf16")
+    assert steps[0] == 1
 
 
 def test_a_loss_that_is_not_finite_stops_loudly(views: Views, tmp_path: Path) -> None:
