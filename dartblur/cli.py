@@ -199,6 +199,18 @@ def downstream(
 
 
 @app.command()
+def restorer(arm: Annotated[str, typer.Argument(help="the arm whose faces are to be brought back")]) -> None:
+    """Train the network with which an attacker restores one arm's faces (models/restorers/ARM).
+
+    Example: dartblur restorer gaussian
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import restorer as stage
+
+    stage.run(load_params(), arm)
+
+
+@app.command()
 def privacy(
     folder: Annotated[Path | None, typer.Argument(help="faces whose people are known; without it, the stage of the pipeline")] = None,
     strengths: Annotated[str, typer.Option(help="of the Gaussian blur, with commas between; 1 is an ordinary blur")] = "1",

@@ -238,6 +238,8 @@ class PrivacyParams(_Section):
     pairs: Count
     bootstrap: Annotated[int, Field(ge=100)]
     tolerance: Share
+    teachers: Annotated[str, Field(min_length=1)]
+    restorer_steps: Annotated[int, Field(ge=0)]
 
 
 class Floor(_Section):

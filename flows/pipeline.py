@@ -30,6 +30,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("train-detector",),  # alone: uses compute.train_threads cores
     ("train",),  # alone, likewise
     ("anonymize",),
+    ("restorer",),  # every arm by itself
     ("privacy",),  # alone: uses compute.workers processes
     ("downstream", "transfer"),  # every arm and seed by itself
     ("evaluate",),

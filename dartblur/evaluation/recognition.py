@@ -16,6 +16,12 @@ from dartblur.media.images import Image
 
 Floats = npt.NDArray[np.float64]
 DIMENSIONS = 128
+CHIP = 20
+"""Side of the aligned face whose pixels join the network's numbers, in pixels: what a blur leaves of a face fits."""
+PADDING = 0.25
+"""Around the aligned face, in its sides: as the network sees it."""
+LOOK = DIMENSIONS + 3 * CHIP * CHIP
+"""Values of a look: the network's, then the pixels, row by row, R G B."""
 
 
 class Recogniser:
@@ -34,7 +40,11 @@ class Recogniser:
         self._network = self._dlib.face_recognition_model_v1(network)
 
     def embed(self, image: Image, boxes: Boxes, aligned_on: Image | None = None) -> Floats:
-        """The faces of ``image`` (uint8, H x W x 3, RGB) in ``boxes`` (N x 4, absolute pixels): N x 128 float64.
+        """The network's numbers of each face, N x 128 float64; see :meth:`look`."""
+        return self.look(image, boxes, aligned_on)[:, :DIMENSIONS]
+
+    def look(self, image: Image, boxes: Boxes, aligned_on: Image | None = None) -> Floats:
+        """The faces of ``image`` (uint8, H x W x 3, RGB) in ``boxes`` (N x 4, absolute pixels): N x :data:`LOOK` float64, pixels as 0 to 1.
 
         Args:
             aligned_on: picture of the same size on which eyes and nose are looked for; ``image`` itself if None. The clean picture of an
@@ -47,7 +57,7 @@ class Recogniser:
         if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
             raise DartblurError("a face box is not finite or is empty; correct it, nothing was embedded")
         if not len(boxes):
-            return np.zeros((0, DIMENSIONS))
+            return np.zeros((0, LOOK))
         if aligned_on is not None and aligned_on.shape != image.shape:
             raise DartblurError(f"a picture of shape {image.shape} cannot be aligned on one of shape {aligned_on.shape}; take its own clean picture")
         pixels = np.ascontiguousarray(image)
@@ -56,7 +66,9 @@ class Recogniser:
         for x1, y1, x2, y2 in np.rint(boxes).astype(int).tolist():
             # dlib counts the last column and row in. The predictor finds eyes and nose from any box about a face, square or not.
             faces.append(self._align(known, self._dlib.rectangle(x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))))
-        return np.array(self._network.compute_face_descriptor(pixels, faces), np.float64)
+        points = np.array(self._network.compute_face_descriptor(pixels, faces), np.float64)
+        chips = np.array(self._dlib.get_face_chips(pixels, faces, size=CHIP, padding=PADDING), np.float64)  # (N, CHIP, CHIP, 3)
+        return np.concatenate([points, chips.reshape(len(boxes), -1) / 255], axis=1)
 
 
 def verification_auc(same: npt.ArrayLike, different: npt.ArrayLike) -> float:

@@ -20,7 +20,7 @@ Source of the resampling: Bolle, Ratha, Pankanti, Error analysis of pattern reco
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_PEOPLE = 5
 """People with a pair of their own that an interval over people needs."""
+LEAST_IDENTITIES, LEAST_FACES = 20, 50
+"""People and faces below which a figure would be read as more than it is."""
 TAIL = 0.025
 BANDS = (0, 48, 80, 112, 160)
 """Lower ends of the bands of height, in pixels."""
@@ -109,6 +111,22 @@ class Trial:
             same=same[kept],
             draws=draws,
         )
+
+    def among(self, people: Ints) -> "Trial | None":
+        """The comparisons of ``people`` with one another, on the same resamples; None where there is no pair of one of them, or none of two."""
+        kept = np.isin(self.person[self.clean], people) & np.isin(self.person[self.hidden], people)
+        same = self.same[kept]
+        if not same.any() or same.all():
+            return None
+        gallery, probes = (faces[np.isin(self.person[faces], people)] for faces in (self.gallery, self.probes))
+        return replace(self, gallery=gallery, probes=probes, clean=self.clean[kept], hidden=self.hidden[kept], same=same)
+
+    def too_few(self) -> str | None:
+        """Why no figure is given of a set this small; None where it is large enough."""
+        people, faces = len(np.unique(self.person)), len(self.person)
+        if people >= LEAST_IDENTITIES and faces >= LEAST_FACES:
+            return None
+        return f"too few: {people} people and {faces} faces, a figure needs {LEAST_IDENTITIES} and {LEAST_FACES}"
 
     def describe(self) -> dict[str, Any]:
         """How many comparisons there are."""

@@ -10,6 +10,7 @@ ARMS = Path("data/arms")
 DETECTOR = Path("models/detector")
 DARTBLUR = Path("models/dartblur")
 MODEL = DARTBLUR / "unet.safetensors"
+RESTORERS = Path("models/restorers")
 
 REPORTS = Path("reports")
 VALIDATION = REPORTS / "validation.json"

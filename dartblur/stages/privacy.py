@@ -1,10 +1,12 @@
 """Stage privacy: who is still recognised in each arm, by attackers who know some faces; and the same for any folder of people.
 
-A further attacker is a module of dartblur/evaluation and a key beside ``off_the_shelf`` in what :func:`measure` returns.
+Three attackers, weakest first: the recogniser off the shelf, the parrot who has learned to read an arm, and the recogniser on faces that a network
+has restored. A further one is a module of dartblur/evaluation and a block of :class:`Findings`.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dartblur.errors import UsageError
-from dartblur.media.files import write_json
+from dartblur.media.files import read_json, write_json
 from dartblur.params import Params, PreblurParams
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
@@ -20,15 +22,28 @@ from dartblur.stages.arm import anonymizer, trained
 from dartblur.stages.evaluate import rounded
 
 if TYPE_CHECKING:
-    from dartblur.evaluation.identities import Identities
-    from dartblur.evaluation.reidentification import Alignment, Arms, Attack
+    from dartblur.evaluation.identities import Identities, Split
+    from dartblur.evaluation.parrot import Lesson
+    from dartblur.evaluation.reidentification import Alignment, Arms, Looks, Restorers
+    from dartblur.evaluation.verification import Judgement, Trial
 
-OURS, BLURRED = "dartblur", "gaussian"
-MISSING = {
-    "parrot": "the parrot attack (a recogniser trained on this arm's own pictures) is not part of this version",
-    "restoration": "the restoration attack (a network that brings faces back, then the recogniser) is not part of this version",
-}
-"""Attackers of the protocol that are not there yet -> why."""
+OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
+UNTRAINED = "no network was trained to restore it; `dartblur restorer ARM` trains one on the arms of a data set"
+
+
+@dataclass
+class Findings:
+    """What all attackers made of all arms.
+
+    Attributes:
+        judged: attacker -> arm -> judgement.
+        more: attacker -> arm -> further keys of that figure.
+        missing: attacker -> arm -> why there is no figure.
+    """
+
+    judged: dict[str, dict[str, "Judgement"]] = field(default_factory=dict)
+    more: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    missing: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def run(params: Params) -> None:
@@ -37,16 +52,25 @@ def run(params: Params) -> None:
     Raises:
         UsageError: no such set, or no trained model. DartblurError: nobody to recognise in the set, or an unreadable picture.
     """
-    from dartblur.evaluation.matched import matched
-    from dartblur.evaluation.reidentification import NAME
-
     strength = trained(params, paths.MODEL).config.strength  # what the model was trained for, whatever params.yaml says by now
-    identities = _load(Path(params.privacy.identities), params).thinned(params.privacy.max_faces, params.seed)
+    identities = _load(Path(params.privacy.identities), params, params.privacy.split).thinned(params.privacy.max_faces, params.seed)
     arms: Arms = {arm: partial(anonymizer, params, arm) for arm in params.evaluate.arms}
-    protocol, attack = _attack(identities, arms, params, "clean")
-    figures = _by_arm(attack, BLURRED)
-    found = matched(strength, NAME, attack.arms[OURS], attack.arms[BLURRED], params.privacy.tolerance)
-    write_json(paths.PRIVACY, rounded({"protocol": protocol, "arms": figures, "matched": found}))
+    found, trial, protocol = _attacked(identities, arms, {arm: arm for arm in arms}, params, "clean")
+    write_json(
+        paths.PRIVACY,
+        rounded({"protocol": protocol, "arms": _by_arm(found, trial, arms, BLURRED), "matched": _matched(found, trial, strength, params)}),
+    )
+
+
+def _matched(found: Findings, trial: "Trial", strength: float, params: Params) -> dict[str, Any]:
+    """Whether dartblur is at matched privacy; never where the people are too few for a figure."""
+    from dartblur.evaluation.matched import Compared, matched
+
+    small = trial.too_few()
+    if small is not None:
+        return {"matched": False, "reason": small, "strength": strength}
+    able = {name: arms for name, arms in found.judged.items() if OURS in arms and BLURRED in arms}
+    return matched(strength, {name: Compared(arms[OURS], arms[BLURRED]) for name, arms in able.items()}, params.privacy.tolerance)
 
 
 def measure(
@@ -66,18 +90,23 @@ def measure(
     """
     from dartblur.blur.gaussian import Gaussian
 
-    identities = _load(folder, params)
+    identities = _load(folder, params, params.privacy.split)
     if max_people is not None:
         identities = identities.of_people(max_people, params.seed)
-    arms: dict[str, Any] = {arm: partial(anonymizer, params, arm) for arm in ("clean", "block", "pixelate")}
-    arms |= {f"{BLURRED} {strength:g}": partial(Gaussian, strength) for strength in strengths}
+    arms: dict[str, Any] = {arm: partial(anonymizer, params, arm) for arm in (CLEAN, "block", "pixelate")}
+    # The arms of the pipeline that they are, whose restoring networks therefore fit.
+    same = {arm: arm for arm in arms}
+    for strength in strengths:
+        arms[name := f"{BLURRED} {strength:g}"] = partial(Gaussian, strength)
+        same |= {name: BLURRED} if strength == 1 else {}
     for path in models:
         name = f"{OURS} {trained(params, path).config.strength:g}"
-        # Two models of one strength are told apart by where they lie.
-        arms[name if name not in arms else f"{name} ({path})"] = partial(trained, params, path)
-    protocol, attack = _attack(identities, arms, params, alignment)
+        name = name if name not in arms else f"{name} ({path})"  # two models of one strength are told apart by where they lie
+        arms[name] = partial(trained, params, path)
+        same |= {name: OURS} if path == paths.MODEL else {}
+    found, trial, protocol = _attacked(identities, arms, same, params, alignment)
     reference = f"{BLURRED} 1"
-    result: dict[str, Any] = rounded({"protocol": protocol, "arms": _by_arm(attack, reference if reference in arms else None)})
+    result: dict[str, Any] = rounded({"protocol": protocol, "arms": _by_arm(found, trial, arms, reference if reference in arms else None)})
     return result
 
 
@@ -94,50 +123,122 @@ def parse_strengths(text: str) -> list[float]:
     return list(dict.fromkeys(values))
 
 
-def _load(folder: Path, params: Params) -> "Identities":
+def _load(folder: Path, params: Params, split: "Split") -> "Identities":
     from dartblur.evaluation.identities import load_identities
 
-    with progress_bar("privacy: finding faces, %", 100) as show:
-        return load_identities(folder, params.privacy.min_height, params.privacy.split, lambda done, total: show(100 * done // total, ""))
+    with progress_bar(f"privacy: faces of {folder.name}, %", 100) as show:
+        return load_identities(folder, params.privacy.min_height, split, lambda done, total: show(100 * done // total, ""))
 
 
-def _attack(identities: "Identities", arms: "Arms", params: Params, alignment: "Alignment") -> "tuple[dict[str, Any], Attack]":
-    """The attack, and how it came about: enough to repeat it."""
-    from dartblur.evaluation.reidentification import RECOGNISER, attack, pictures_of
+def _attacked(
+    identities: "Identities", arms: "Arms", same: Mapping[str, str], params: Params, alignment: "Alignment"
+) -> "tuple[Findings, Trial, dict[str, Any]]":
+    """What all attackers make of the arms, the trial, and how it came about: enough to repeat it.
+
+    Args:
+        same: arm -> the arm of the pipeline that it is, for those that are one.
+    """
+    from dartblur.evaluation import parrot, reidentification
     from dartblur.evaluation.verification import Trial
 
     trial = Trial.of(identities, params.privacy.pairs, params.privacy.bootstrap, params.seed)
-    with progress_bar("privacy: pictures", len(pictures_of(identities))) as show:
-        found = attack(identities, trial, arms, params.compute.workers, alignment, lambda done: show(done, ""))
+    restorers, missing = _restorers(same, arms, params)
+    looks = _looks(identities, arms, restorers, params, alignment)
+    plain = reidentification.attack(trial, looks.clean, looks.hidden)
+    restored = {arm: looks.restored.get(arm, looks.hidden[arm]) for arm in arms if arm not in missing}
+    found = Findings()
+    found.judged[reidentification.NAME] = dict(plain.arms)
+    teachers = _teachers(identities, arms, params, alignment)
+    _ask_parrots(found, trial, looks, teachers, params.seed)
+    found.judged[reidentification.RESTORATION] = dict(reidentification.attack(trial, looks.clean, restored).arms)
+    found.missing[reidentification.RESTORATION] = missing
     protocol = {
         **identities.describe(),
         **trial.describe(),
-        "recogniser": RECOGNISER,
+        "recogniser": reidentification.RECOGNISER,
         "box": "known to the attacker",
         "alignment": {"clean": "known to the attacker: from the clean picture", "hidden": "from the anonymised picture"}[alignment],
-        "threshold": found.threshold,
-        "equal_error": found.equal_error,
+        "threshold": plain.threshold,
+        "equal_error": plain.equal_error,
         "interval": "95 %, percentile bootstrap over people, the same resamples for every arm",
         "auc_chance": 0.5,
         "seed": params.seed,
+        parrot.NAME: {"teachers": params.privacy.teachers, "faces": len(next(iter(teachers.values())).person)},
+        reidentification.RESTORATION: {"steps": params.privacy.restorer_steps, "trained_on": "the training pictures of the arm"},
     }
-    return protocol, found
+    return found, trial, protocol
 
 
-def _by_arm(attack: "Attack", reference: str | None) -> dict[str, dict[str, Any]]:
+def _looks(identities: "Identities", arms: "Arms", restorers: "Restorers", params: Params, alignment: "Alignment") -> "Looks":
+    from dartblur.evaluation.reidentification import look, pictures_of
+
+    with progress_bar(f"privacy: pictures of {identities.folder.name}", len(pictures_of(identities))) as show:
+        return look(identities, arms, restorers, params.compute.workers, alignment, lambda done: show(done, ""))
+
+
+def _restorers(same: Mapping[str, str], arms: "Arms", params: Params) -> "tuple[Restorers, dict[str, str]]":
+    """The networks that restore some of ``arms``, and why there is none for others; a clean face is restored as it is."""
+    from dartblur.blur.dartblur import UNET_FILE
+    from dartblur.stages.restorer import ABOUT
+
+    restorers: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for arm in arms:
+        folder = paths.RESTORERS / same.get(arm, "none")
+        if (folder / UNET_FILE).is_file():
+            restorers[arm] = partial(trained, params, folder / UNET_FILE)
+        elif arm != CLEAN:
+            missing[arm] = str(read_json(folder / ABOUT, "").get("reason", UNTRAINED)) if (folder / ABOUT).is_file() else UNTRAINED
+    return restorers, missing
+
+
+def _teachers(identities: "Identities", arms: "Arms", params: Params, alignment: "Alignment") -> "dict[str, Lesson]":
+    """By arm, the faces of ``privacy.teachers`` that the parrot learns from; none where they are the very people whom he is asked for."""
+    import numpy as np
+
+    from dartblur.evaluation.parrot import Lesson
+    from dartblur.evaluation.recognition import LOOK
+
+    folder = Path(params.privacy.teachers)
+    if folder.resolve() == identities.folder.resolve():
+        none = np.zeros((0, LOOK))
+        return dict.fromkeys(arms, Lesson(none, none, np.zeros(0, np.int64)))
+    faces = _load(folder, params, "all")
+    looks = _looks(faces, arms, {}, params, alignment)
+    _, person = np.unique([face.person for face in faces.faces], return_inverse=True)
+    return {arm: Lesson(looks.clean, looks.hidden[arm], person) for arm in arms}
+
+
+def _ask_parrots(found: Findings, trial: "Trial", looks: "Looks", teachers: "Mapping[str, Lesson]", seed: int) -> None:
+    """A parrot for every arm, in both settings; the figure is that of the one who knows the people."""
+    from dartblur.evaluation import parrot
+
+    judged, more = found.judged.setdefault(parrot.NAME, {}), found.more.setdefault(parrot.NAME, {})
+    with progress_bar("privacy: parrots", len(looks.hidden)) as show:
+        for done, (arm, hidden) in enumerate(looks.hidden.items(), start=1):
+            judged[arm], learned = parrot.shared(trial, looks.clean, hidden, teachers[arm], seed)
+            more[arm] = {**learned.describe(), "disjoint": parrot.summary(parrot.disjoint(trial, looks.clean, hidden, teachers[arm], seed))}
+            show(done, arm)
+
+
+def _by_arm(found: Findings, trial: "Trial", arms: "Arms", reference: str | None) -> dict[str, dict[str, Any]]:
     """The block ``privacy`` of every arm, with the difference from ``reference`` where there is one."""
-    from dartblur.evaluation.reidentification import NAME
+    return {arm: {key: value for attacker in found.judged for key, value in _figure(found, trial, attacker, arm, reference).items()} for arm in arms}
+
+
+def _figure(found: Findings, trial: "Trial", attacker: str, arm: str, reference: str | None) -> dict[str, Any]:
+    """One attacker's figure of one arm, or None and why."""
     from dartblur.evaluation.verification import compare
 
-    result: dict[str, dict[str, Any]] = {}
-    for arm, judgement in attack.arms.items():
-        against: dict[str, Any] = {}
-        if reference is not None:
-            other = attack.arms[reference]
-            against = {"against_gaussian": {**compare(judgement, other).as_dict(), "same_arm": compare(judgement, other, same_arm=True).as_dict()}}
-        missing = {key: value for name, reason in MISSING.items() for key, value in ((name, None), (f"{name}_reason", reason))}
-        result[arm] = {NAME: {**judgement.as_dict(), **against}, **missing}
-    return result
+    reason = trial.too_few() or found.missing.get(attacker, {}).get(arm)
+    if reason is not None:
+        return {attacker: None, f"{attacker}_reason": reason}
+    judgements = found.judged[attacker]
+    against: dict[str, Any] = {}
+    if reference in judgements:
+        ours, other = judgements[arm], judgements[reference]
+        against = {"against_gaussian": {**compare(ours, other).as_dict(), "same_arm": compare(ours, other, same_arm=True).as_dict()}}
+    return {attacker: {**judgements[arm].as_dict(), **against, **found.more.get(attacker, {}).get(arm, {})}}
 
 
 def show(measured: Mapping[str, Any], as_json: bool) -> None:
@@ -154,14 +255,23 @@ def show(measured: Mapping[str, Any], as_json: bool) -> None:
     heights = protocol["face_height"]
     table = Table(box=SIMPLE_HEAD)
     table.add_column("arm", overflow="fold")
-    for heading in ("AUC", "95 %", "rank-1", "AUC*", "rank-1*", "chance"):
+    for heading in ("AUC", "95 %", "rank-1", "AUC*", "parrot", "parrot*", "restored"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, attackers in measured["arms"].items():
-        found = attackers["off_the_shelf"]
-        ci = "—" if found["ci"] is None else "{:.3f}-{:.3f}".format(*found["ci"])
-        shares = (f"{found[key]:.3f}" for key in ("rank1", "auc_same_arm", "rank1_same_arm", "chance"))
-        table.add_row(escape(arm), f"{found['auc']:.3f}", ci, *shares)
+        found = attackers["off_the_shelf"] or {}
+        ci = "—" if not found.get("ci") else "{:.3f}-{:.3f}".format(*found["ci"])
+        parrot, restored = attackers["parrot"] or {}, attackers["restoration"] or {}
+        auc, rank1, own, learned, learned_own, back = (
+            "—" if value is None else f"{value:.3f}"
+            for value in (
+                *(found.get(key) for key in ("auc", "rank1", "auc_same_arm")),
+                *map(parrot.get, ("auc", "auc_same_arm")),
+                restored.get("auc"),
+            )
+        )
+        table.add_row(escape(arm), auc, ci, rank1, own, learned, learned_own, back)
     console = Console()
+    reasons = {value for attackers in measured["arms"].values() for key, value in attackers.items() if key.endswith("_reason")}
     lines = (
         f"{protocol['people']} people, {protocol['faces']} faces of {heights['min']:.0f} to {heights['max']:.0f} pixels (median "
         f"{heights['median']:.0f}), {protocol['same_pairs']} pairs of one person, {protocol['different_pairs']} of two.",
@@ -170,7 +280,10 @@ def show(measured: Mapping[str, Any], as_json: bool) -> None:
     for line in filter(None, lines):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(
-        "Of the AUC 0.5 is chance. Clean gallery, anonymised probe; * the attacker hides his gallery in the same way first.",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    notes = (
+        "Of the AUC 0.5 is chance. Clean gallery, anonymised probe; * the attacker hides his gallery in the same way first. parrot: he has "
+        "learned to read this arm, on other people and on his gallery; restored: a network has brought the faces back first.",
+        *(f"—: {reason}" for reason in sorted(reasons)),
+    )
+    for line in notes:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from dartblur.evaluation.matched import matched
+from dartblur.evaluation.matched import Compared, matched
 from dartblur.evaluation.verification import Judgement
 
 
@@ -21,7 +21,12 @@ def judgement(auc: float, spread: float = 0.0, paired: int = 20, low: float | No
         (0.60, 0.01, True, ""),  # harder to recognise
         (0.71, 0.05, True, ""),  # a little easier, within what people differ by
         (0.72, 0.05, True, ""),  # at the tolerance
-        (0.71, 0.002, False, "at strength 2 a face is easier to recognise than under the ordinary blur: AUC 0.710 against 0.700"),
+        (
+            0.71,
+            0.002,
+            False,
+            "at strength 2 a face is easier to recognise than under the ordinary blur: AUC 0.710 against 0.700 of the attacker off_the_shelf",
+        ),
         (0.75, 0.10, False, "at strength 2 a face may be easier to recognise .* more than the tolerance of 0.02 apart"),
         (
             0.90,
@@ -32,7 +37,7 @@ def judgement(auc: float, spread: float = 0.0, paired: int = 20, low: float | No
     ],
 )
 def test_the_rule(ours: float, spread: float, holds: bool, words: str) -> None:
-    found = matched(2.0, "off_the_shelf", judgement(ours, spread), judgement(0.7), 0.02 + 1e-9)
+    found = matched(2.0, {"off_the_shelf": Compared(judgement(ours, spread), judgement(0.7))}, 0.02 + 1e-9)
     assert found["matched"] is holds
     assert ("reason" in found) is not holds
     assert re.search(words, found.get("reason", ""))
@@ -42,13 +47,13 @@ def test_the_rule(ours: float, spread: float, holds: bool, words: str) -> None:
 
 
 def test_the_end_of_the_interval_may_be_0() -> None:
-    found = matched(1.0, "off_the_shelf", judgement(0.71, low=0.7), judgement(0.7), 0.02)
+    found = matched(1.0, {"off_the_shelf": Compared(judgement(0.71, low=0.7), judgement(0.7))}, 0.02)
     assert found["ci"][0] == 0
     assert found["matched"]
 
 
 def test_too_few_people_match_nothing() -> None:
-    found = matched(1.0, "off_the_shelf", judgement(0.5, paired=4), judgement(0.7, paired=4), 0.02)
+    found = matched(1.0, {"off_the_shelf": Compared(judgement(0.5, paired=4), judgement(0.7, paired=4))}, 0.02)
     assert found["matched"] is False
     assert found["reason"] == "4 people with two faces to compare are too few for a confidence interval of the difference"
     assert found["ci"] is None
@@ -56,8 +61,19 @@ def test_too_few_people_match_nothing() -> None:
 
 
 def test_a_gallery_hidden_in_the_same_way_counts_as_much() -> None:
-    found = matched(2.0, "off_the_shelf", judgement(0.6, own=0.85), judgement(0.7), 0.02)
+    found = matched(2.0, {"off_the_shelf": Compared(judgement(0.6, own=0.85), judgement(0.7))}, 0.02)
     assert found["matched"] is False
-    assert re.search("easier to recognise .* AUC 0.850 against 0.800 with a gallery of pictures hidden in the same way", found["reason"])
+    assert re.search(
+        "easier to recognise .* AUC 0.850 against 0.800 of the attacker off_the_shelf with a gallery of pictures hidden in the same way",
+        found["reason"],
+    )
     assert found["same_arm"]["difference"] == pytest.approx(0.05)
-    assert matched(2.0, "off_the_shelf", judgement(0.6, own=0.75), judgement(0.7), 0.02)["matched"]
+    assert matched(2.0, {"off_the_shelf": Compared(judgement(0.6, own=0.75), judgement(0.7))}, 0.02)["matched"]
+
+
+def test_the_strongest_attacker_decides() -> None:
+    weak, strong = Compared(judgement(0.6), judgement(0.7)), Compared(judgement(0.8), judgement(0.7))
+    found = matched(2.0, {"off_the_shelf": weak, "parrot": strong}, 0.02)
+    assert (found["attacker"], found["auc"], found["matched"]) == ("parrot", 0.8, False)
+    found = matched(2.0, {"off_the_shelf": weak, "parrot": Compared(judgement(0.8), judgement(0.9))}, 0.02)
+    assert (found["attacker"], found["gaussian_auc"], found["matched"]) == ("parrot", 0.9, True)

@@ -11,8 +11,8 @@ from dartblur.blur.copy import Clean
 from dartblur.blur.gaussian import Gaussian
 from dartblur.errors import DartblurError
 from dartblur.evaluation.identities import Face, Identities, load_identities
-from dartblur.evaluation.recognition import Recogniser
-from dartblur.evaluation.reidentification import Alignment, attack, embed, pictures_of
+from dartblur.evaluation.recognition import LOOK, Recogniser
+from dartblur.evaluation.reidentification import Alignment, attack, look, pictures_of
 from dartblur.evaluation.verification import Trial
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.media.images import Image, read_image, write_image
@@ -30,7 +30,9 @@ def people(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Identiti
 def test_people_are_known_in_the_clean_arm_and_hidden_in_others(people: Identities) -> None:
     done: list[int] = []
     trial = Trial.of(people, 1000, 200, 0)
-    found = attack(people, trial, ARMS, 1, show=done.append)
+    looks = look(people, ARMS, {}, 1, show=done.append)
+    assert not looks.restored
+    found = attack(trial, looks.clean, looks.hidden)
     assert done == list(range(1, 13))
     assert list(found.arms) == list(ARMS)
     clean, gaussian, block = (found.arms[arm].as_dict() for arm in ARMS)
@@ -52,23 +54,27 @@ def test_people_are_known_in_the_clean_arm_and_hidden_in_others(people: Identiti
 def test_the_result_does_not_depend_on_workers(people: Identities) -> None:
     few = people.of_people(2, 0)
     arms = {name: ARMS[name] for name in ("clean", "gaussian")}
-    alone, both = (embed(few, arms, workers) for workers in (1, 2))
-    np.testing.assert_array_equal(alone[0], both[0])
+    alone, both = (look(few, arms, {"gaussian": Mirror}, workers) for workers in (1, 2))
+    np.testing.assert_array_equal(alone.clean, both.clean)
     for arm in arms:
-        np.testing.assert_array_equal(alone[1][arm], both[1][arm])
-    np.testing.assert_array_equal(alone[0], alone[1]["clean"])
+        np.testing.assert_array_equal(alone.hidden[arm], both.hidden[arm])
+    np.testing.assert_array_equal(alone.clean, alone.hidden["clean"])
+    assert list(alone.restored) == list(both.restored) == ["gaussian"]
+    np.testing.assert_array_equal(alone.restored["gaussian"], both.restored["gaussian"])
 
 
 @pytest.mark.parametrize("alignment", ["clean", "hidden"])
 def test_what_the_attacker_looks_at(people: Identities, alignment: Alignment) -> None:
     face = people.faces[0]
     one = Identities(people.folder, (face,))
-    clean, hidden = embed(one, {"block": Block}, 1, alignment)
+    looks = look(one, {"block": Block}, {"block": Mirror}, 1, alignment)
     image = read_image(face.path)
     blocked = Block().anonymize(image, face.boxes)
     recogniser = Recogniser()
-    np.testing.assert_array_equal(clean, recogniser.embed(image, face.boxes))
-    np.testing.assert_array_equal(hidden["block"], recogniser.embed(blocked, face.boxes, image if alignment == "clean" else None))
+    aligned = image if alignment == "clean" else None
+    np.testing.assert_array_equal(looks.clean, recogniser.look(image, face.boxes))
+    np.testing.assert_array_equal(looks.hidden["block"], recogniser.look(blocked, face.boxes, aligned))
+    np.testing.assert_array_equal(looks.restored["block"], recogniser.look(Mirror().repaint(blocked, face.boxes), face.boxes, aligned))
 
 
 def test_another_picture_of_the_same_size_gives_the_alignment(people: Identities) -> None:
@@ -79,6 +85,13 @@ def test_another_picture_of_the_same_size_gives_the_alignment(people: Identities
     assert not np.array_equal(recogniser.embed(blurred, boxes, image), recogniser.embed(blurred, boxes))
     with pytest.raises(DartblurError, match="cannot be aligned on one of shape"):
         recogniser.embed(image, boxes, image[:-1])
+
+
+class Mirror:
+    """Restores nothing, but changes every picture."""
+
+    def repaint(self, blurred: Image, boxes: Boxes) -> Image:
+        return np.ascontiguousarray(blurred[:, ::-1])
 
 
 class Spy:
@@ -103,16 +116,16 @@ def test_a_picture_is_hidden_once_with_every_face_in_it(tmp_path: Path) -> None:
     people = Identities(tmp_path, faces)
     assert [len(group) for group in pictures_of(people)] == [2]
     asked: list[Boxes] = []
-    clean, hidden = embed(people, {"spy": lambda: Spy(asked)}, 1)
+    looks = look(people, {"spy": lambda: Spy(asked)}, {}, 1)
     assert len(asked) == 1
     np.testing.assert_array_equal(asked[0], boxes)
-    np.testing.assert_array_equal(clean, hidden["spy"])
-    np.testing.assert_allclose(clean, Recogniser().embed(read_image(path), boxes[[1, 0]]), atol=1e-6)
+    np.testing.assert_array_equal(looks.clean, looks.hidden["spy"])
+    np.testing.assert_allclose(looks.clean, Recogniser().look(read_image(path), boxes[[1, 0]]), atol=1e-6)
 
 
 def test_no_face_is_no_point() -> None:
-    clean, hidden = embed(Identities(Path("none"), ()), ARMS, 2)
-    assert clean.shape == hidden["block"].shape == (0, 128)
+    looks = look(Identities(Path("none"), ()), ARMS, {"block": Mirror}, 2)
+    assert looks.clean.shape == looks.hidden["block"].shape == looks.restored["block"].shape == (0, LOOK)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -127,5 +140,5 @@ def test_a_picture_that_cannot_be_worked_on_is_named_once(people: Identities, tm
     for face, words in cases if workers == 1 else cases[:1]:
         faces = (people.faces[0], face)
         with pytest.raises(DartblurError, match="^" + words) as caught:
-            embed(Identities(people.folder, faces), {"block": Block}, workers)
+            look(Identities(people.folder, faces), {"block": Block}, {}, workers)
         assert str(caught.value).count(str(face.path)) == 1

@@ -181,3 +181,26 @@ def test_height_is_that_of_the_hidden_face() -> None:
     lonely = type(low)(lonely.folder, (*lonely.faces[:3], high.faces[3]), lonely.pairs)
     bands = judge(Trial.of(lonely, 10, 5, 0), points(4, 0), points(4, 1), 1.0).by_height
     assert bands == {"80-112": {"auc": None, "reason": "no pair of two people", "same_pairs": 1, "different_pairs": 0}}
+
+
+def test_a_trial_among_some_people_holds_their_comparisons_alone() -> None:
+    trial = trial_of(*PEOPLE)
+    some = np.array([0, 2, 3])
+    part = trial.among(some)
+    assert part is not None
+    for faces in (part.gallery, part.probes, part.clean, part.hidden):
+        assert len(faces)
+        assert np.isin(trial.person[faces], some).all()
+    inside = np.isin(trial.person[trial.clean], some) & np.isin(trial.person[trial.hidden], some)
+    assert len(part.clean) == inside.sum()
+    np.testing.assert_array_equal(part.same, trial.same[inside])
+    np.testing.assert_array_equal(part.draws, trial.draws)
+    assert trial.among(np.array([0])) is None
+    assert trial.among(np.array([5, 6])) is None
+
+
+@pytest.mark.parametrize(("people", "faces", "enough"), [(20, 3, True), (19, 4, False), (24, 2, False), (25, 2, True)])
+def test_a_figure_needs_twenty_people_and_fifty_faces(people: int, faces: int, enough: bool) -> None:
+    reason = trial_of(*["g" + "p" * (faces - 1)] * people).too_few()
+    assert (reason is None) is enough
+    assert enough or reason == f"too few: {people} people and {people * faces} faces, a figure needs 20 and 50"

@@ -50,7 +50,7 @@ DAG = {
     "train-detector": (["data/canonical", "reports/validation.json"], "models/detector"),
     "train": (["data/preblur", "models/detector"], "models/dartblur"),
     "anonymize": (["data/canonical", "models/dartblur"], "data/arms/dartblur"),
-    "privacy": (["models/dartblur"], "reports/privacy.json"),
+    "privacy": (["models/dartblur", "models/restorers"], "reports/privacy.json"),
     "evaluate": (["reports/downstream", "reports/transfer", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
     "register": (["reports/evaluation.json", "models/dartblur"], "reports/metrics.json"),
     "report": (["reports/metrics.json"], "reports/index.html"),
@@ -65,6 +65,9 @@ def dag() -> str:
     lines += [
         "  baseline:", "    matrix: {arm: [clean, block]}", f"    cmd: {sys.executable} step.py baseline@${{item.arm}} data/arms/${{item.arm}}",
         "    deps: [data/canonical, reports/validation.json]", '    outs: ["data/arms/${item.arm}"]',
+        "  restorer:", "    matrix: {arm: [clean, block, dartblur]}",
+        f"    cmd: {sys.executable} step.py restorer@${{item.arm}} models/restorers/${{item.arm}}",
+        '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["models/restorers/${item.arm}"]',
         "  downstream:", "    matrix: {arm: [clean, block, dartblur], seed: [0, 1]}",
         f"    cmd: {sys.executable} step.py downstream@${{item.arm}}-${{item.seed}} reports/downstream/${{item.arm}}-${{item.seed}}.json",
         '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["reports/downstream/${item.arm}-${item.seed}.json"]',

@@ -54,7 +54,7 @@ def test_order_width_and_lock(project: Path, prefect: dict[str, str], tmp_path: 
     assert done.stdout.splitlines()[-1] == "gate not passed: model version ? is without an alias"
     order = steps(project)
     assert [name for name in order if name not in ("preblur", "baseline")] == [
-        "ingest", "validate", "train-detector", "train", "anonymize", "privacy", "downstream", "evaluate", "register", "report",
+        "ingest", "validate", "train-detector", "train", "anonymize", "restorer", "privacy", "downstream", "evaluate", "register", "report",
     ]  # fmt: skip
     running: set[str] = set()
     for what, name in events(project):

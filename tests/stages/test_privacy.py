@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dartblur.blur.dartblur import DartBlurConfig, save_unet
+from dartblur.blur.dartblur import UNET_FILE, DartBlurConfig, save_unet
 from dartblur.cli import app
 from dartblur.errors import DartblurError, UsageError
+from dartblur.evaluation import verification
 from dartblur.evaluation.identities import Identities
 from dartblur.faces.dataset import read_table
 from dartblur.params import Params
 from dartblur.stages import paths, privacy
+from dartblur.stages.restorer import ABOUT
 from tests.blur.samples import random_unet
 from tests.knownpeople import write_people
 from tests.sampledata import Sample, sample_part
@@ -27,8 +29,15 @@ ARMS = ["clean", "gaussian", "dartblur"]
 CONFIG = DartBlurConfig(width=4, depth=3, strength=2.0, context=0.5, face_min=16, face_max=40)
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that figures of four people are given: rendering twenty takes too long for a test."""
+    monkeypatch.setattr(verification, "LEAST_IDENTITIES", 2)
+    monkeypatch.setattr(verification, "LEAST_FACES", 4)
+
+
 def params_of(tiny: MakeParams, workers: int = 1, **keys: Any) -> Params:
-    known = {"identities": "known", "max_faces": 8, "bootstrap": 100, **keys}
+    known = {"identities": "known", "max_faces": 8, "bootstrap": 100, "teachers": "teachers", **keys}
     return tiny(evaluate={"arms": ARMS}, compute={"workers": workers}, privacy=known)
 
 
@@ -36,6 +45,13 @@ def params_of(tiny: MakeParams, workers: int = 1, **keys: Any) -> Params:
 def made(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     write_people(folder / "known", sample, 6)
+    write_people(folder / "teachers", sample, 10)
+    for arm, network in (("clean", False), ("gaussian", True)):
+        path = folder / paths.RESTORERS / arm
+        path.mkdir(parents=True)
+        (path / ABOUT).write_text(json.dumps({"arm": arm, "steps": int(network), "reason": "said why"}))
+        if network:
+            save_unet(path / UNET_FILE, random_unet(CONFIG), CONFIG)
     save_unet(folder / paths.MODEL, random_unet(CONFIG), CONFIG)
     shutil.copy(ROOT / "params.yaml", folder)
     return folder
@@ -47,6 +63,7 @@ def project(made: Path) -> Iterator[Path]:
         yield made
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_the_arms_are_attacked(project: Path, tiny: MakeParams) -> None:
     privacy.run(params_of(tiny))
     first = paths.PRIVACY.read_bytes()
@@ -71,25 +88,35 @@ def test_the_arms_are_attacked(project: Path, tiny: MakeParams) -> None:
             "against_gaussian",
         } <= figures.keys()
         assert 0 <= figures["rank1"] <= 1
-        for name in ("parrot", "restoration"):
-            assert attackers[name] is None
-            assert "is not part of this version" in attackers[f"{name}_reason"]
+        assert {"auc", "ci", "rank1", "learned", "gain", "disjoint"} <= attackers["parrot"].keys()
+    restored = {arm: attackers["restoration"] for arm, attackers in found["arms"].items()}
+    assert restored["clean"]["auc"] == found["arms"]["clean"]["off_the_shelf"]["auc"]  # nothing to restore
+    assert 0 <= restored["gaussian"]["auc"] <= 1
+    assert restored["dartblur"] is None
+    assert found["arms"]["dartblur"]["restoration_reason"].startswith("no network was trained to restore it")
+    assert protocol["parrot"] == {"teachers": "teachers", "faces": 20}
     assert found["arms"]["clean"]["off_the_shelf"]["auc"] >= 0.9
     # Four people are too few for an interval, and so for a match.
     assert found["arms"]["clean"]["off_the_shelf"]["ci"] is None
     gaussian, ours = (found["arms"][arm]["off_the_shelf"] for arm in ("gaussian", "dartblur"))
+    strongest = max(("off_the_shelf", "parrot"), key=lambda name: found["arms"]["dartblur"][name]["auc"])
     assert gaussian["against_gaussian"]["difference"] == gaussian["against_gaussian"]["same_arm"]["difference"] == 0
     assert ours["against_gaussian"]["difference"] == pytest.approx(ours["auc"] - gaussian["auc"], abs=2e-6)
     matched = found["matched"]
-    assert (matched["matched"], matched["strength"], matched["attacker"]) == (False, 2.0, "off_the_shelf")
-    assert (matched["auc"], matched["gaussian_auc"], matched["tolerance"]) == (ours["auc"], gaussian["auc"], 0.02)
+    assert (matched["matched"], matched["strength"], matched["attacker"]) == (False, 2.0, strongest)
+    known = [found["arms"][arm][strongest]["auc"] for arm in ("dartblur", "gaussian")]
+    assert [matched["auc"], matched["gaussian_auc"], matched["tolerance"]] == [*known, 0.02]
     assert "4 people with two faces to compare are too few" in matched["reason"]
     privacy.run(params_of(tiny, workers=2))
     assert paths.PRIVACY.read_bytes() == first
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_any_folder_is_attacked_from_the_command_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(project / paths.REPORTS, ignore_errors=True)
+    # The teachers of params.yaml are the sample people, who are not here.
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("teachers: data/sample", "teachers: teachers"))
     result = CliRunner().invoke(app, ["privacy", "known", "--strengths", "1,3", "--max-people", "2", "--json"])
     assert result.exit_code == 0, result.output
     measured = json.loads(result.stdout)
@@ -103,17 +130,19 @@ def test_any_folder_is_attacked_from_the_command_line(project: Path, capsys: pyt
     assert "2 pairs of one person, 2 of two." in table
     for arm in measured["arms"]:
         assert arm in table
-    assert all(heading in table for heading in ("AUC", "95 %", "rank-1", "chance"))
+    assert all(heading in table for heading in ("AUC", "95 %", "rank-1", "parrot", "restored"))
+    assert "—: no network was trained to restore it" in table
     assert max(map(len, table[table.index("arm") : table.index("Clean gallery")].splitlines())) <= 80
 
 
 def test_an_interval_is_written_and_central_boxes_are_owned_up_to(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = {"auc": 0.71234, "ci": [0.6, 0.8], "rank1": 0.5, "chance": 0.1, "auc_same_arm": 0.9, "rank1_same_arm": 0.25}
+    figures = {"auc": 0.71234, "ci": [0.6, 0.8], "rank1": 0.25, "chance": 0.1, "auc_same_arm": 0.9}
+    attackers = {"off_the_shelf": figures, "parrot": {"auc": 0.81, "auc_same_arm": 0.82}, "restoration": None, "restoration_reason": "no time"}
     protocol = {"people": 9, "faces": 30, "same_pairs": 5, "different_pairs": 7, "central_boxes": 3}
     heights = {"min": 50.2, "median": 90.0, "max": 120.7}
-    privacy.show({"protocol": {**protocol, "face_height": heights}, "arms": {"block": {"off_the_shelf": figures}}}, as_json=False)
+    privacy.show({"protocol": {**protocol, "face_height": heights}, "arms": {"block": attackers}}, as_json=False)
     printed = capsys.readouterr().out
-    assert all(word in printed for word in ("0.712", "0.600-0.800", "0.250", "50 to 121 pixels (median 90)"))
+    assert all(word in printed for word in ("0.712", "0.600-0.800", "0.250", "0.810", "0.820", "50 to 121 pixels (median 90)", "—: no time"))
     assert "No face was found in 3 pictures: the box is their centre." in printed
 
 
@@ -142,7 +171,7 @@ def test_of_a_data_set_only_the_people_of_val_are_attacked_unless_told_otherwise
         seen.append({face.person for face in identities.faces})
         raise DartblurError("enough")
 
-    monkeypatch.setattr(privacy, "_attack", note)
+    monkeypatch.setattr(privacy, "_attacked", note)
     for more in ([], ["--split", "all"]):
         assert CliRunner().invoke(app, ["privacy", "data-set", *more]).exit_code == 1
     few, all_of_them = seen
@@ -159,7 +188,7 @@ def test_two_models_of_one_strength_are_told_apart(project: Path, tiny: MakePara
         seen.extend(arms)
         raise DartblurError("enough")
 
-    monkeypatch.setattr(privacy, "_attack", note)
+    monkeypatch.setattr(privacy, "_attacked", note)
     with pytest.raises(DartblurError, match="enough"):
         privacy.measure(params_of(tiny), Path("known"), [1.0], [paths.MODEL, paths.MODEL], 2, "clean")
     assert seen[-2:] == ["dartblur 2", f"dartblur 2 ({paths.MODEL})"]
@@ -170,3 +199,20 @@ def test_without_a_model_there_is_nothing_to_match(made: Path, tmp_path: Path, t
     with pytest.raises(UsageError, match=r"models/dartblur/unet\.safetensors: no checkpoint there; train one first"):
         privacy.run(params_of(tiny, identities=str(made / "known")))
     assert not paths.PRIVACY.exists()
+
+
+def test_too_few_people_are_no_figure(project: Path, tiny: MakeParams) -> None:
+    privacy.run(params_of(tiny))
+    found = json.loads(paths.PRIVACY.read_bytes())
+    reason = "too few: 4 people and 8 faces, a figure needs 20 and 50"
+    for attackers in found["arms"].values():
+        for name in ("off_the_shelf", "parrot", "restoration"):
+            assert attackers[name] is None
+            assert attackers[f"{name}_reason"] == reason
+    assert found["matched"] == {"matched": False, "reason": reason, "strength": 2.0}
+
+
+@pytest.mark.usefixtures("few_are_enough")
+def test_nobody_teaches_what_is_asked_of_him(project: Path, tiny: MakeParams) -> None:
+    privacy.run(params_of(tiny, teachers="known"))
+    assert json.loads(paths.PRIVACY.read_bytes())["protocol"]["parrot"]["faces"] == 0
