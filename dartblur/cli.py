@@ -171,7 +171,7 @@ def train() -> None:
 
 
 @app.command()
-def arm(name: Annotated[str, typer.Argument(help="clean, block, pixelate, gaussian or dartblur")]) -> None:
+def arm(name: Annotated[str, typer.Argument(help="clean, block, pixelate, gaussian, swap or dartblur")]) -> None:
     """Make one arm of the evaluation (data/arms/NAME).
 
     Example: dartblur arm gaussian

@@ -22,7 +22,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
-Arm = Literal["clean", "block", "pixelate", "gaussian", "dartblur"]
+Arm = Literal["clean", "block", "pixelate", "gaussian", "swap", "dartblur"]
 TransferFamily = Literal["centernet"]
 
 

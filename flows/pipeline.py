@@ -26,10 +26,10 @@ from flows import programs, summary
 STEPS: tuple[tuple[str, ...], ...] = (
     ("ingest",),
     ("validate",),
-    ("preblur", "baseline"),  # single-threaded, independent of one another
+    ("preblur",),
     ("train-detector",),  # alone: uses compute.train_threads cores
     ("train",),  # alone, likewise
-    ("anonymize",),
+    ("arm",),  # every arm by itself
     ("restorer",),  # every arm by itself
     ("privacy",),  # alone: uses compute.workers processes
     ("downstream", "transfer"),  # every arm and seed by itself

@@ -12,6 +12,7 @@ from dartblur.media.files import atomic_path, read_json, write_json
 from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
+from dartblur.stages.arm import FAILURES
 
 if TYPE_CHECKING:
     from dartblur.evaluation.convenience import Convenience, FaceConvenience
@@ -53,6 +54,7 @@ def run(params: Params) -> None:
             **frozen[arm],
             "convenience": convenience[arm].summary(),
             "privacy": privacy["arms"][arm],
+            **_failures(arm),
         }
         for arm in names
     }
@@ -95,6 +97,14 @@ def _privacy(arms: list[str]) -> dict[str, Any]:
     if not complete or not set(arms) <= result["arms"].keys():
         raise DartblurError(f"{paths.PRIVACY}: does not hold the arms {', '.join(arms)}; {remedy}")
     return result
+
+
+def _failures(arm: str) -> dict[str, Any]:
+    """Of the arm swap, how many faces it could not replace and blurred instead."""
+    if arm != "swap":
+        return {}
+    counted = read_json(paths.ARMS / arm / FAILURES, "make the arm again with `dartblur arm swap`")
+    return {"failures": {**counted, "share": counted["failed"] / counted["faces"] if counted["faces"] else None}}
 
 
 def _matched(found: dict[str, Any], suppression: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def measure(
     identities = _load(folder, params, params.privacy.split)
     if max_people is not None:
         identities = identities.of_people(max_people, params.seed)
-    arms: dict[str, Any] = {arm: partial(anonymizer, params, arm) for arm in (CLEAN, "block", "pixelate")}
+    arms: dict[str, Any] = {arm: partial(anonymizer, params, arm) for arm in (CLEAN, "block", "pixelate", "swap")}
     # The arms of the pipeline that they are, whose restoring networks therefore fit.
     same = {arm: arm for arm in arms}
     for strength in strengths:

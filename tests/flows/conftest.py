@@ -49,7 +49,6 @@ DAG = {
     "preblur": (["data/canonical", "reports/validation.json"], "data/preblur"),
     "train-detector": (["data/canonical", "reports/validation.json"], "models/detector"),
     "train": (["data/preblur", "models/detector"], "models/dartblur"),
-    "anonymize": (["data/canonical", "models/dartblur"], "data/arms/dartblur"),
     "privacy": (["models/dartblur", "models/restorers"], "reports/privacy.json"),
     "evaluate": (["reports/downstream", "reports/transfer", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
     "register": (["reports/evaluation.json", "models/dartblur"], "reports/metrics.json"),
@@ -63,8 +62,8 @@ def dag() -> str:
     for name, (deps, out) in DAG.items():
         lines += [f"  {name}:", f"    cmd: {sys.executable} step.py {name} {out}", f"    deps: {['step.py', *deps]}", f"    outs: [{out}]"]
     lines += [
-        "  baseline:", "    matrix: {arm: [clean, block]}", f"    cmd: {sys.executable} step.py baseline@${{item.arm}} data/arms/${{item.arm}}",
-        "    deps: [data/canonical, reports/validation.json]", '    outs: ["data/arms/${item.arm}"]',
+        "  arm:", "    matrix: {arm: [clean, block, dartblur]}", f"    cmd: {sys.executable} step.py arm@${{item.arm}} data/arms/${{item.arm}}",
+        "    deps: [data/canonical, models/dartblur]", '    outs: ["data/arms/${item.arm}"]',
         "  restorer:", "    matrix: {arm: [clean, block, dartblur]}",
         f"    cmd: {sys.executable} step.py restorer@${{item.arm}} models/restorers/${{item.arm}}",
         '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["models/restorers/${item.arm}"]',

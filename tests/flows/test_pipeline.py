@@ -53,8 +53,8 @@ def test_order_width_and_lock(project: Path, prefect: dict[str, str], tmp_path: 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "gate not passed: model version ? is without an alias"
     order = steps(project)
-    assert [name for name in order if name not in ("preblur", "baseline")] == [
-        "ingest", "validate", "train-detector", "train", "anonymize", "restorer", "privacy", "downstream", "evaluate", "register", "report",
+    assert order == [
+        "ingest", "validate", "preblur", "train-detector", "train", "arm", "restorer", "privacy", "downstream", "evaluate", "register", "report",
     ]  # fmt: skip
     running: set[str] = set()
     for what, name in events(project):
@@ -75,14 +75,14 @@ def test_a_failing_stage_is_one_sentence_and_runs_once(project: Path, prefect: d
     assert done.stderr.splitlines()[-1] == "error: train: the table has no faces; add some"
     assert "Traceback" not in done.stdout + done.stderr
     assert events(project).count(("start", "train")) == 1
-    assert "anonymize" not in steps(project)
+    assert "arm" not in steps(project)
 
 
 def test_a_failing_item_of_a_matrix_lets_its_sibling_end(project: Path, prefect: dict[str, str]) -> None:
-    done = run(project, prefect, FAIL="baseline@block")
+    done = run(project, prefect, FAIL="arm@block")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "error: baseline@block: the table has no faces; add some"
-    assert sorted(name for what, name in events(project) if what == "start" and name != "baseline@block") == sorted(
+    assert done.stderr.splitlines()[-1] == "error: arm@block: the table has no faces; add some"
+    assert sorted(name for what, name in events(project) if what == "start" and name != "arm@block") == sorted(
         name for what, name in events(project) if what == "end"
     )
 

@@ -75,7 +75,7 @@ def test_an_interruption_ends_what_a_thread_waits_for() -> None:
 def test_stage_names_come_from_dvc(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     names = programs.stage_names()
-    assert {"ingest", "train-detector", "baseline@block", "downstream@dartblur-1"} <= set(names)
+    assert {"ingest", "train-detector", "arm@block", "downstream@dartblur-1"} <= set(names)
     (project / "dvc.yaml").write_text("stages: [")
     with pytest.raises(DartblurError, match=r"dvc\.yaml: "):
         programs.stage_names()
@@ -86,7 +86,16 @@ def test_stages_side_by_side_leave_the_lock_of_dvc_repro(project: Path, tmp_path
     dvc(tmp_path / "other", "repro")
     monkeypatch.chdir(project)
     names = programs.stage_names()
-    alone = ["ingest", "validate", "preblur", "baseline@clean", "baseline@block", "train-detector", "train", "anonymize", "privacy"]
+    arms = ("clean", "block", "dartblur")
+    alone = [
+        "ingest",
+        "validate",
+        "preblur",
+        "train-detector",
+        "train",
+        *(f"{stage}@{arm}" for stage in ("arm", "restorer") for arm in arms),
+        "privacy",
+    ]
     for name in alone:
         assert run(programs.repro_command(name)).error is None
     monkeypatch.setenv("RENDEZVOUS", "downstream")

@@ -1,5 +1,6 @@
-"""Stages baseline and anonymize: what each arm holds."""
+"""Stage arm: what each arm holds."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dartblur.faces.dataset import FaceDataset
 from dartblur.stages import arm
 from dartblur.stages.paths import ARMS, CANONICAL, DARTBLUR
 from tests.blur.samples import random_unet
+from tests.sampledata import sample_part
 from tests.stages.conftest import MakeParams, content
 
 CONFIG = DartBlurConfig(width=4, depth=3, strength=1.0, context=0.5, face_min=16, face_max=40)
@@ -60,8 +62,21 @@ def test_without_a_model_the_dartblur_arm_is_bad_usage(workplace: Path, tiny: Ma
     assert not ARMS.exists()
 
 
+def test_the_swap_arm_counts_the_faces_that_it_could_not_replace(workplace: Path, tiny: MakeParams) -> None:
+    sample_part(Path("data/sample"), 60)
+    arm.run(tiny(compute={"workers": 2}), "swap")
+    source, made, blurred = FaceDataset(CANONICAL), FaceDataset(ARMS / "swap"), 0
+    for picture, original in zip(made.pictures(), source.pictures(), strict=True):
+        outside = ~mask_of(original.boxes, original.width, original.height)
+        assert np.array_equal(made.read(picture)[outside], source.read(original)[outside])
+        assert len(original.boxes) == 1
+        blurred += np.array_equal(made.read(picture), Gaussian(1.0).anonymize(source.read(original), original.boxes))
+    assert blurred > 0  # of most drawn faces no points are found
+    assert json.loads((ARMS / "swap" / arm.FAILURES).read_text()) == {"faces": len(source.pictures()), "failed": blurred}
+
+
 @pytest.mark.parametrize("name", ["swirl", "", "../escape"])
 def test_an_unknown_arm_is_bad_usage(workplace: Path, tiny: MakeParams, name: str) -> None:
-    with pytest.raises(UsageError, match="no such arm; known are clean, block, pixelate, gaussian and dartblur"):
+    with pytest.raises(UsageError, match="no such arm; known are clean, block, pixelate, gaussian, swap, dartblur"):
         arm.run(tiny(), name)
     assert not ARMS.exists()

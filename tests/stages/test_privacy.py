@@ -46,6 +46,7 @@ def made(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     write_people(folder / "known", sample, 6)
     write_people(folder / "teachers", sample, 10)
+    sample_part(folder / paths.SAMPLE, 60)
     for arm, network in (("clean", False), ("gaussian", True)):
         path = folder / paths.RESTORERS / arm
         path.mkdir(parents=True)
@@ -120,7 +121,7 @@ def test_any_folder_is_attacked_from_the_command_line(project: Path, capsys: pyt
     result = CliRunner().invoke(app, ["privacy", "known", "--strengths", "1,3", "--max-people", "2", "--json"])
     assert result.exit_code == 0, result.output
     measured = json.loads(result.stdout)
-    assert list(measured["arms"]) == ["clean", "block", "pixelate", "gaussian 1", "gaussian 3", "dartblur 2"]
+    assert list(measured["arms"]) == ["clean", "block", "pixelate", "swap", "gaussian 1", "gaussian 3", "dartblur 2"]
     assert measured["protocol"]["people"] == 2
     assert measured["arms"]["gaussian 1"]["off_the_shelf"]["against_gaussian"]["difference"] == 0
     assert not paths.PRIVACY.exists()
