@@ -240,6 +240,18 @@ def privacy(
 
 
 @app.command()
+def frozen(arm: Annotated[str, typer.Argument(help="the arm to look at")]) -> None:
+    """What f and ready detectors find on one arm (reports/frozen/ARM.json).
+
+    Example: dartblur frozen dartblur
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import frozen as stage
+
+    stage.run(load_params(), arm)
+
+
+@app.command()
 def evaluate() -> None:
     """Gap, suppression, shortcut and review convenience of all arms (reports/evaluation.json).
 

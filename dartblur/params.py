@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Arm = Literal["clean", "block", "pixelate", "gaussian", "swap", "dartblur"]
+ReadyDetector = Literal["yunet", "centerface", "mtcnn", "hog"]
 TransferFamily = Literal["centernet"]
 
 
@@ -210,6 +211,7 @@ class EvaluateParams(_Section):
     arms: Annotated[list[Arm], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     transfer: list[TransferFamily]
+    frozen: list[ReadyDetector]
     test_views: Count
     easy_height: Positive
     medium_height: Positive
@@ -223,8 +225,8 @@ class EvaluateParams(_Section):
         for needed in ("clean", "gaussian", "dartblur"):
             if needed not in self.arms:
                 raise ValueError(f"arms must contain {needed}: gap and suppression are measured against it")
-        if any(len(set(items)) != len(items) for items in (self.arms, self.seeds, self.transfer)):
-            raise ValueError("arms and seeds must not repeat, nor families in transfer")
+        if any(len(set(items)) != len(items) for items in (self.arms, self.seeds, self.transfer, self.frozen)):
+            raise ValueError("arms and seeds must not repeat, nor families in transfer or detectors in frozen")
         if not self.easy_height >= self.medium_height >= self.hard_height:
             raise ValueError("easy_height >= medium_height >= hard_height must hold")
         return self

@@ -32,7 +32,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("arm",),  # every arm by itself
     ("restorer",),  # every arm by itself
     ("privacy",),  # alone: uses compute.workers processes
-    ("downstream", "transfer"),  # every arm and seed by itself
+    ("downstream", "transfer", "frozen"),  # every arm, and where it trains every seed, by itself
     ("evaluate",),
     ("register",),
     ("report",),

@@ -12,7 +12,7 @@ from torch import Tensor
 from dartblur.detector.families import RETINAFACE
 from dartblur.detector.training import train_detector
 from dartblur.detector.views import ViewBatch, Views
-from dartblur.evaluation.detection import average_precision_on
+from dartblur.evaluation.detection import average_precision_of, trained
 from dartblur.params import Params
 
 HELD_OUT = 6
@@ -45,4 +45,4 @@ def probe(views: Views, paint: Callable[[ViewBatch], Tensor], params: Params, st
     detector = train_detector(RETINAFACE, PaintedViews(views, paint), short, params.seed + SEED, device, work, precision=params.compute.precision)
     held_out = Views(views.datasets[:1], "train", views.params)
     held_out.pictures = views.pictures[::HELD_OUT]
-    return average_precision_on(held_out, detector, params)["all"]
+    return average_precision_of(held_out, trained(detector, params), params)["all"]

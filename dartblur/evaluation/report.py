@@ -59,6 +59,14 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Detectors that are not trained on the arm",
+        "AP on the arm of detectors that have never seen it: f of this training, trained on clean pictures, and ready ones as people use them today.",
+        tuple(
+            Column(title, f"ap_frozen.{name}")
+            for title, name in (("RetinaFace", "retinaface"), ("YuNet", "yunet"), ("CenterFace", "centerface"), ("MTCNN", "mtcnn"), ("HOG", "hog"))
+        ),
+    ),
+    Section(
         "By difficulty",
         "The same detectors tested on clean pictures, by the faces that count.",
         tuple(Column(name.capitalize(), f"ap.{name}") for name in ("easy", "medium", "hard", "all")),
@@ -71,6 +79,7 @@ SECTIONS = (
             Column("PSNR", "convenience.psnr", "{:.1f} dB"),
             Column("SSIM", "convenience.ssim"),
             Column("Within budget", "convenience.within_budget", "{:.0%}", "share of faces within the review budget"),
+            Column("Not replaced", "failures.share", "{:.0%}", "share of the faces for which no replacement was found; they are blurred"),
             Column(
                 "Changed outside", "convenience.outside_changed", "{:,.0f} px", "pixels outside the face boxes that differ from the clean picture"
             ),

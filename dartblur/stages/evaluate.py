@@ -1,7 +1,6 @@
 """The stage ``evaluate``: everything that is measured of the arms, in one JSON, and the pictures that the report shows."""
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import FAILURES
+from dartblur.stages.frozen import SCORES, F
 
 if TYPE_CHECKING:
     from dartblur.evaluation.convenience import Convenience, FaceConvenience
@@ -23,7 +23,6 @@ CLEAN, BLURRED, OURS = "clean", "gaussian", "dartblur"
 SHOWN_FACES = 4
 SHOWN_SIDE = 16
 """Faces with a shorter side below this are not shown as examples where larger ones are there: enlarged, they show nothing."""
-NO_FACES = "no face of the test views counts"
 
 
 def run(params: Params) -> None:
@@ -42,7 +41,7 @@ def run(params: Params) -> None:
     results = [_downstream(arm, seed) for arm in names for seed in params.evaluate.seeds]
     others = _transfer(params)
     datasets = {arm: FaceDataset(paths.ARMS / arm) for arm in names}
-    frozen = _frozen(datasets, params)
+    frozen = {arm: _frozen(arm, params) for arm in names}
     convenience = _convenience(datasets, params.train.budget)
     trained = summarise(results)
     transferred = transfer(others, trained)
@@ -100,9 +99,9 @@ def _privacy(arms: list[str]) -> dict[str, Any]:
 
 
 def _failures(arm: str) -> dict[str, Any]:
-    """Of the arm swap, how many faces it could not replace and blurred instead."""
+    """Of the arm swap, how many faces it could not replace and blurred instead; other arms do not fail."""
     if arm != "swap":
-        return {}
+        return {"failures": None, "failures_reason": "this arm hides every box"}
     counted = read_json(paths.ARMS / arm / FAILURES, "make the arm again with `dartblur arm swap`")
     return {"failures": {**counted, "share": counted["failed"] / counted["faces"] if counted["faces"] else None}}
 
@@ -115,21 +114,15 @@ def _matched(found: dict[str, Any], suppression: Mapping[str, Any]) -> dict[str,
     return {"matched": {"strength": found["strength"], "suppression": suppression, **evidence}}
 
 
-def _frozen(datasets: Mapping[str, FaceDataset], params: Params) -> dict[str, dict[str, Any]]:
-    """AP of f, trained on clean pictures, on the validation split of every arm."""
-    from dartblur.compute import pick_device
-    from dartblur.detector.checkpoint import load_detector
-    from dartblur.evaluation.detection import average_precision
-
-    detector = load_detector(paths.DETECTOR, params.detector).to(pick_device(params.compute.device))
-    result: dict[str, dict[str, Any]] = {}
-    with progress_bar("evaluate: clean-trained detector", len(datasets)) as show:
-        for done, (arm, dataset) in enumerate(datasets.items(), start=1):
-            value = average_precision(detector, dataset, params)["all"]
-            found = math.isfinite(value)
-            result[arm] = {"ap_frozen": {"retinaface": value if found else None}, **({} if found else {"ap_frozen_reason": NO_FACES})}
-            show(done, arm)
-    return result
+def _frozen(arm: str, params: Params) -> dict[str, Any]:
+    """AP of the detectors that nobody trains on the arm, checked for what is read of it."""
+    remedy = f"look again with `dartblur frozen {arm}`"
+    path = paths.FROZEN / f"{arm}.json"
+    result = read_json(path, remedy)
+    if result.get("arm") != arm or not {F, *params.evaluate.frozen} <= result.get("ap", {}).keys():
+        raise DartblurError(f"{path}: does not hold the detectors {', '.join([F, *params.evaluate.frozen])} on {arm}; {remedy}")
+    reasons = {f"{name}_reason": reason for name, reason in result["reasons"].items()}
+    return {"ap_frozen": {**result["ap"], **reasons}, **({"ap_frozen_broken": result["broken"]} if result["broken"] else {})}
 
 
 def _convenience(datasets: Mapping[str, FaceDataset], budget: float) -> "dict[str, Convenience]":
@@ -193,7 +186,10 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
             "learning_rate": detector.learning_rate,
         },
         "transfer": list(evaluate.transfer),
-        "frozen_detectors": {"retinaface": f"{detector.backbone}, trained on {trained_on}"},
+        "frozen_detectors": {
+            F: f"{detector.backbone}, trained on {trained_on}",
+            **{name: f"ready, detections from a score of {SCORES[name]:g}" for name in evaluate.frozen},
+        },
         "preblur_strength": params.preblur.strength,
         "review_strength": 1.0,
         "review_budget": params.train.budget,

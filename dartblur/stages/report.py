@@ -38,9 +38,13 @@ def summary() -> None:
     """Print the table and the verdict of the last run.
 
     Raises:
-        DartblurError: there is no run to speak of, or its metrics cannot be read.
+        DartblurError: there is no run to speak of, its metrics cannot be read, or a ready detector could not be loaded: the rest of the run stands.
     """
-    print_summary(read_json(paths.METRICS, REMEDY))
+    metrics = read_json(paths.METRICS, REMEDY)
+    print_summary(metrics)
+    for arm, figures in metrics.get("arms", {}).items():
+        for name in figures.get("ap_frozen_broken", ()):
+            raise DartblurError(f"the detector {name} could not look at the arm {arm}: {figures['ap_frozen'].get(f'{name}_reason')}")
 
 
 def print_summary(metrics: Mapping[str, Any]) -> None:
@@ -54,7 +58,7 @@ def print_summary(metrics: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    suppression, _, convenience, privacy = SECTIONS
+    suppression, _, _, convenience, privacy = SECTIONS
     # No more than fits into 80 characters; the report has the rest.
     columns = (*suppression.columns[:3], convenience.columns[0], privacy.columns[1])
     footnotes = Footnotes()

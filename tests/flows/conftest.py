@@ -50,7 +50,7 @@ DAG = {
     "train-detector": (["data/canonical", "reports/validation.json"], "models/detector"),
     "train": (["data/preblur", "models/detector"], "models/dartblur"),
     "privacy": (["models/dartblur", "models/restorers"], "reports/privacy.json"),
-    "evaluate": (["reports/downstream", "reports/transfer", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
+    "evaluate": (["reports/downstream", "reports/transfer", "reports/frozen", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
     "register": (["reports/evaluation.json", "models/dartblur"], "reports/metrics.json"),
     "report": (["reports/metrics.json"], "reports/index.html"),
 }
@@ -70,6 +70,9 @@ def dag() -> str:
         "  downstream:", "    matrix: {arm: [clean, block, dartblur], seed: [0, 1]}",
         f"    cmd: {sys.executable} step.py downstream@${{item.arm}}-${{item.seed}} reports/downstream/${{item.arm}}-${{item.seed}}.json",
         '    deps: ["data/arms/${item.arm}", data/arms/clean]', '    outs: ["reports/downstream/${item.arm}-${item.seed}.json"]',
+        "  frozen:", "    matrix: {arm: [clean, block, dartblur]}",
+        f"    cmd: {sys.executable} step.py frozen@${{item.arm}} reports/frozen/${{item.arm}}.json",
+        '    deps: ["data/arms/${item.arm}", models/detector]', '    outs: ["reports/frozen/${item.arm}.json"]',
         "  transfer:", "    matrix: {detector: [centernet], arm: [clean, dartblur], seed: [0]}",
         f"    cmd: {sys.executable} step.py transfer@${{item.detector}}-${{item.arm}}-${{item.seed}}"
         " reports/transfer/${item.detector}-${item.arm}-${item.seed}.json",

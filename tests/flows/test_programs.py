@@ -100,8 +100,10 @@ def test_stages_side_by_side_leave_the_lock_of_dvc_repro(project: Path, tmp_path
         assert run(programs.repro_command(name)).error is None
     monkeypatch.setenv("RENDEZVOUS", "downstream")
     with ThreadPoolExecutor(2) as threads:
-        outcomes = list(threads.map(run, [programs.repro_command(name) for name in names if name.startswith(("downstream@", "transfer@"))]))
-    assert [outcome.error for outcome in outcomes] == [None] * 8
+        outcomes = list(
+            threads.map(run, [programs.repro_command(name) for name in names if name.startswith(("downstream@", "transfer@", "frozen@"))])
+        )
+    assert [outcome.error for outcome in outcomes] == [None] * 11
     for name in ("evaluate", "register", "report"):
         assert run(programs.repro_command(name)).error is None
     locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (project, tmp_path / "other")]

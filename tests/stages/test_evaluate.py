@@ -18,7 +18,7 @@ from dartblur.faces.boxes import as_boxes, mask_of
 from dartblur.faces.dataset import IMAGES, write_table
 from dartblur.media.images import write_image
 from dartblur.params import PARAMS_FILE, Params, parse_params, read_yaml
-from dartblur.stages import evaluate, paths, report
+from dartblur.stages import evaluate, frozen, paths, report
 from tests.makedata import drawn_picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ ARMS = ["clean", "gaussian", "dartblur"]
 
 def small_params() -> Params:
     data = read_yaml(ROOT / PARAMS_FILE)
-    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4)
+    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4, frozen=["yunet"])
     data["view"].update(size=64, face_min=16, face_max=40)
     data["detector"].update(backbone="mobilenet025", init="scratch", channels=8)
     return parse_params(data)
@@ -89,6 +89,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     write_privacy(True)
     torch.manual_seed(0)
     save_detector(paths.DETECTOR, RetinaFace(params.detector.backbone, params.detector.channels), params.detector, {})
+    for arm in ARMS:
+        frozen.run(params, arm)
     return params
 
 
@@ -106,6 +108,9 @@ def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[st
     assert ours["ap"]["easy"]["mean"] is None
     assert ours["ap"]["easy"]["reason"]
     assert 0 <= ours["ap_frozen"]["retinaface"] <= 1
+    assert 0 <= ours["ap_frozen"]["yunet"] <= 1
+    assert ours["failures"] is None
+    assert ours["failures_reason"]
     assert 0 < ours["convenience"]["l1"] < 6
     assert ours["convenience"]["outside_changed"] == 0
     assert {key: ours["matched"][key] for key in ("strength", "attacker", "auc", "gaussian_auc")} == {
