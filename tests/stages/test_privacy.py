@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests.stages.conftest import MakeParams
 
 ROOT = Path(__file__).resolve().parents[2]
 ARMS = ["clean", "gaussian", "dartblur"]
+ATTACKERS = ("off_the_shelf", "parrot", "restoration")
 CONFIG = DartBlurConfig(width=4, depth=3, strength=2.0, context=0.5, face_min=16, face_max=40)
 
 
@@ -36,9 +37,9 @@ def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "LEAST_FACES", 4)
 
 
-def params_of(tiny: MakeParams, workers: int = 1, **keys: Any) -> Params:
+def params_of(tiny: MakeParams, workers: int = 1, arms: Sequence[str] = ARMS, **keys: Any) -> Params:
     known = {"identities": "known", "max_faces": 8, "bootstrap": 100, "teachers": "teachers", **keys}
-    return tiny(evaluate={"arms": ARMS}, compute={"workers": workers}, privacy=known)
+    return tiny(evaluate={"arms": [*arms]}, compute={"workers": workers}, privacy=known)
 
 
 @pytest.fixture(scope="module")
@@ -202,12 +203,16 @@ def test_without_a_model_there_is_nothing_to_match(made: Path, tmp_path: Path, t
     assert not paths.PRIVACY.exists()
 
 
-def test_too_few_people_are_no_figure(project: Path, tiny: MakeParams) -> None:
-    privacy.run(params_of(tiny))
+def test_too_few_people_are_no_figure_nor_is_another_tool_s_arm(project: Path, tiny: MakeParams) -> None:
+    privacy.run(params_of(tiny, arms=["clean", "deface", "gaussian", "dartblur"]))
     found = json.loads(paths.PRIVACY.read_bytes())
+    assert list(found["arms"]) == ["clean", "deface", "gaussian", "dartblur"]
+    foreign = found["arms"].pop("deface")
+    assert foreign == {key: value for name in foreign if name in ATTACKERS for key, value in ((name, None), (f"{name}_reason", privacy.FOREIGN))}
+    assert len(foreign) == 6
     reason = "too few: 4 people and 8 faces, a figure needs 20 and 50"
     for attackers in found["arms"].values():
-        for name in ("off_the_shelf", "parrot", "restoration"):
+        for name in ATTACKERS:
             assert attackers[name] is None
             assert attackers[f"{name}_reason"] == reason
     assert found["matched"] == {"matched": False, "reason": reason, "strength": 2.0}

