@@ -32,6 +32,7 @@ def run(params: Params) -> None:
         DartblurError: an arm or the result of a training is missing or unreadable, or the arms do not hold the same pictures.
     """
     from dartblur.compute import configure
+    from dartblur.evaluation.paired import paired
     from dartblur.evaluation.suppression import summarise
     from dartblur.evaluation.transfer import transfer
 
@@ -49,6 +50,7 @@ def run(params: Params) -> None:
         arm: {
             **trained[arm],
             **transferred[arm],
+            "paired": {other: paired(results, arm, other) for other in (CLEAN, BLURRED) if other != arm},
             **(_matched(privacy["matched"], trained[arm]["suppression"]) if arm == OURS else {}),
             **frozen[arm],
             "convenience": convenience[arm].summary(),

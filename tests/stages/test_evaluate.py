@@ -109,6 +109,8 @@ def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[st
     assert ours["ap"]["easy"]["reason"]
     assert 0 <= ours["ap_frozen"]["retinaface"] <= 1
     assert 0 <= ours["ap_frozen"]["yunet"] <= 1
+    assert ours["paired"]["clean"]["difference"] == pytest.approx(-0.1)
+    assert list(result["arms"]["clean"]["paired"]) == ["gaussian"]
     assert ours["failures"] is None
     assert ours["failures_reason"]
     assert 0 < ours["convenience"]["l1"] < 6
