@@ -264,6 +264,18 @@ def evaluate() -> None:
 
 
 @app.command()
+def review() -> None:
+    """Write reports/review.html, on which a person says what the faces look like.
+
+    Example: dartblur review
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import review as stage
+
+    stage.run(load_params())
+
+
+@app.command()
 def register() -> None:
     """Register the model in MLflow, decide at the gate, move the aliases (reports/metrics.json).
 

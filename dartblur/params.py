@@ -215,6 +215,7 @@ class EvaluateParams(_Section):
     seeds: Annotated[list[Seed], Field(min_length=1)]
     transfer: list[TransferFamily]
     frozen: list[ReadyDetector]
+    review_faces: Count
     test_views: Count
     easy_height: Positive
     medium_height: Positive

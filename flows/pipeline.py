@@ -33,7 +33,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("restorer",),  # every arm by itself
     ("privacy",),  # alone: uses compute.workers processes
     ("downstream", "transfer", "frozen"),  # every arm, and where it trains every seed, by itself
-    ("evaluate",),
+    ("evaluate", "review"),
     ("register",),
     ("report",),
 )

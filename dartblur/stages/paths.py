@@ -25,6 +25,7 @@ FROZEN = REPORTS / "frozen"
 EVALUATION = REPORTS / "evaluation.json"
 FIGURES = REPORTS / "figures"
 METRICS = REPORTS / "metrics.json"
+REVIEW = REPORTS / "review.html"
 INDEX = REPORTS / "index.html"
 
 WORK = Path(".work")

@@ -51,6 +51,7 @@ DAG = {
     "train": (["data/preblur", "models/detector"], "models/dartblur"),
     "privacy": (["models/dartblur", "models/restorers"], "reports/privacy.json"),
     "evaluate": (["reports/downstream", "reports/transfer", "reports/frozen", "reports/privacy.json", "data/arms"], "reports/evaluation.json"),
+    "review": (["data/arms"], "reports/review.html"),
     "register": (["reports/evaluation.json", "models/dartblur"], "reports/metrics.json"),
     "report": (["reports/metrics.json"], "reports/index.html"),
 }

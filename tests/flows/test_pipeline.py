@@ -42,7 +42,7 @@ def started(command: list[str], cwd: Path, env: dict[str, str]) -> Iterator[tupl
 
 def steps(project: Path) -> list[str]:
     """Stages in the order of their ends, items of a matrix as one; transfer, which runs among the items of downstream, left out."""
-    names = [name.split("@")[0] for what, name in events(project) if what == "end" and not name.startswith(("transfer@", "frozen@"))]
+    names = [name.split("@")[0] for what, name in events(project) if what == "end" and not name.startswith(("transfer@", "frozen@", "review"))]
     return [name for name, _ in itertools.groupby(names)]
 
 

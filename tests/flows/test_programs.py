@@ -104,7 +104,7 @@ def test_stages_side_by_side_leave_the_lock_of_dvc_repro(project: Path, tmp_path
             threads.map(run, [programs.repro_command(name) for name in names if name.startswith(("downstream@", "transfer@", "frozen@"))])
         )
     assert [outcome.error for outcome in outcomes] == [None] * 11
-    for name in ("evaluate", "register", "report"):
+    for name in ("evaluate", "review", "register", "report"):
         assert run(programs.repro_command(name)).error is None
     locks = [YAML(typ="safe").load(folder / "dvc.lock") for folder in (project, tmp_path / "other")]
     assert locks[0] == locks[1]
