@@ -11,9 +11,6 @@ privacy. Adds `results.json` and `table.md` to the folder. What is finished ther
 
 import argparse
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +23,15 @@ from dartblur.errors import DartblurError, UsageError
 from dartblur.media.files import atomic_path, write_json
 from dartblur.params import PARAMS_FILE, AdditionWeights, ObjectiveWeights, Params, parse_params, read_yaml
 from dartblur.stages import paths
+from dartblur.variation import downstream, open_folder, share, stage
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = str(ROOT / paths.SAMPLE)
 DEFAULTS: dict[str, Any] = {
     "data.source": SAMPLE,
     "privacy.identities": str(ROOT / "data/strangers"),
+    "privacy.teachers": SAMPLE,
+    "evaluate.frozen": [],
     "evaluate.arms": ["clean", "gaussian", "dartblur"],
     "evaluate.seeds": [0, 1, 2],
     "compute.train_threads": 1,
@@ -76,57 +76,29 @@ def overrides(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def stage(folder: Path, *command: str) -> None:
-    """A stage as the command line runs it, on one core; what it says goes to ``log``."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (folder / "log").open("ab") as log:
-        if subprocess.call([sys.executable, "-m", "dartblur.cli", *command], cwd=folder, env=environment, stdout=log, stderr=log):
-            raise DartblurError(f"`dartblur {' '.join(command)}` failed; see {folder / 'log'}")
-
-
-def open_folder(folder: Path, params: Params) -> None:
-    """A project of its own; one that was made with other parameters is refused."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, text = folder / PARAMS_FILE, params.model_dump_json(indent=1)
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise UsageError(f"{folder}: was begun with other parameters; take another folder or remove it")
-    path.write_text(text, encoding="utf-8")
-
-
-def downstream(folder: Path, arm: str, seeds: Sequence[int]) -> None:
-    for seed in seeds:
-        if not (folder / paths.DOWNSTREAM / f"{arm}-{seed}.json").is_file():
-            stage(folder, "downstream", arm, str(seed))
-
-
 def prepare(folder: Path, params: Params) -> None:
     """The data set, its blurs, f, and the fresh detectors that every row is compared with."""
     open_folder(folder, params)
     steps = [("ingest",), ("preblur",), ("train-detector",), ("arm", "clean"), ("arm", "gaussian")]
     for out, command in zip(SHARED, steps, strict=True):
-        if not (folder / out).is_dir():
-            stage(folder, *command)
+        stage(folder, out, *command)
     for arm in ("clean", "gaussian"):
         downstream(folder, arm, params.evaluate.seeds)
+        stage(folder, paths.FROZEN / f"{arm}.json", "frozen", arm)
 
 
 def row(base: Path, folder: Path, params: Params) -> dict[str, Any]:
     """Train U as ``params`` say, judge it, and return its figures."""
     open_folder(folder, params)
-    for path in SHARED:
-        if not (folder / path).exists():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).symlink_to((base / path).resolve(), target_is_directory=True)
-    if not (folder / paths.DOWNSTREAM).is_dir():
-        shutil.copytree(base / paths.DOWNSTREAM, folder / paths.DOWNSTREAM)
-    if not (folder / paths.MODEL).is_file():
-        stage(folder, "train")
-    if not (folder / paths.ARMS / "dartblur").is_dir():
-        stage(folder, "arm", "dartblur")
-    downstream(folder, "dartblur", params.evaluate.seeds)
-    for out, command in ((paths.PRIVACY, "privacy"), (paths.EVALUATION, "evaluate")):
-        if not (folder / out).is_file():
-            stage(folder, command)
+    seeds = params.evaluate.seeds
+    compared = [where / f"{name}.json" for where, names in _compared(seeds) for name in names]
+    share(base, folder, [*SHARED, *compared])
+    stage(folder, paths.MODEL, "train")
+    stage(folder, paths.ARMS / "dartblur", "arm", "dartblur")
+    downstream(folder, "dartblur", seeds)
+    stage(folder, paths.FROZEN / "dartblur.json", "frozen", "dartblur")
+    stage(folder, paths.PRIVACY, "privacy")
+    stage(folder, paths.EVALUATION, "evaluate")
     found = json.loads((folder / paths.EVALUATION).read_text(encoding="utf-8"))["arms"]
     privacy = json.loads((folder / paths.PRIVACY).read_text(encoding="utf-8"))["matched"]
     ours = found["dartblur"]
@@ -144,6 +116,12 @@ def row(base: Path, folder: Path, params: Params) -> dict[str, Any]:
         "clean_ap": found["clean"]["ap"]["all"],
         "gaussian_ap": found["gaussian"]["ap"]["all"],
     }
+
+
+def _compared(seeds: Sequence[int]) -> list[tuple[Path, list[str]]]:
+    """What is known of the arms that every row is compared with."""
+    arms = ("clean", "gaussian")
+    return [(paths.DOWNSTREAM, [f"{arm}-{seed}" for arm in arms for seed in seeds]), (paths.FROZEN, list(arms))]
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -276,6 +276,32 @@ def review() -> None:
 
 
 @app.command()
+def frontier(strengths: Annotated[str, typer.Option(help="of the pre-blur, with commas between")] = "1,1.5,2,3") -> None:
+    """Suppression against re-identification over strengths of the pre-blur (hours; reports/frontier.json and .png).
+
+    Example: dartblur frontier --strengths 1,1.5,2,3
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import frontier as stage
+    from dartblur.stages.privacy import parse_strengths
+
+    stage.run(load_params(), parse_strengths(strengths))
+
+
+@app.command()
+def choose(
+    max_reid: Annotated[float, typer.Option(help="largest share of people whom the strongest attacker may name", min=0, max=1)],
+) -> None:
+    """Name the smallest strength of the frontier at which nobody names more than so many people, or say that none does.
+
+    Example: dartblur choose --max-reid 0.05
+    """
+    from dartblur.stages import frontier as stage
+
+    typer.echo(stage.choose(max_reid))
+
+
+@app.command()
 def register() -> None:
     """Register the model in MLflow, decide at the gate, move the aliases (reports/metrics.json).
 

@@ -75,6 +75,40 @@ def draw_average_precision(arms: Mapping[str, Mapping[str, Any]], path: Path) ->
     _save(figure, path)
 
 
+def draw_frontier(points: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw suppression against re-identification (the highest AUC of all attackers): up and to the left is better.
+
+    Args:
+        points: of reports/frontier.json; those that lack one of the two are left out.
+        path: the PNG to write.
+    """
+    figure = _figure(WIDTH, 3.9)
+    axes = figure.add_subplot()
+    line = []
+    for point in points:
+        aucs = [found["auc"] for found in point["privacy"].values() if found is not None and found["auc"] is not None]
+        suppression = point["suppression"]
+        if not aucs or suppression["mean"] is None:
+            continue
+        ours, name = point["arm"] == "dartblur", point["arm"] + ("" if point["strength"] is None else f" {point['strength']:g}")
+        color = ACCENT if ours else SECOND
+        axes.errorbar(max(aucs), suppression["mean"], yerr=suppression["std"], color=color, marker="o", capsize=2, linewidth=1)
+        axes.annotate(name, (max(aucs), suppression["mean"]), xytext=(6, 5), textcoords="offset points", fontsize=9.5, color=INK)
+        if ours:
+            line.append((point["strength"], max(aucs), suppression["mean"]))
+    if line:
+        _, across, up = zip(*sorted(line), strict=True)
+        axes.plot(across, up, color=ACCENT, linewidth=1, alpha=0.5)
+    axes.axvline(0.5, color=FAINT, linewidth=1)
+    axes.set_xlabel("re-identification by the strongest attacker, AUC (0.5 is guessing)", fontsize=10, color=INK)
+    axes.set_ylabel("suppression", fontsize=10, color=INK)
+    axes.margins(x=0.15, y=0.12)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    _plain(axes)
+    _save(figure, path)
+
+
 def draw_history(columns: Mapping[str, Sequence[float]], path: Path) -> None:
     """Draw each loss of the training against its steps, a panel a loss, because their units differ.
 

@@ -26,6 +26,7 @@ EVALUATION = REPORTS / "evaluation.json"
 FIGURES = REPORTS / "figures"
 METRICS = REPORTS / "metrics.json"
 REVIEW = REPORTS / "review.html"
+FRONTIER = REPORTS / "frontier.json"
 INDEX = REPORTS / "index.html"
 
 WORK = Path(".work")

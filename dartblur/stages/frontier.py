@@ -1,0 +1,152 @@
+"""The frontier: suppression against re-identification over strengths of the pre-blur, and the choice of a strength by it.
+
+Every strength is a run of the pipeline's own stages in .work/frontier/<strength>, on the data set, the detector f and the comparisons of the main
+run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; the same command goes on where it was stopped. It is no part of
+`dvc repro`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dartblur.errors import DartblurError, UsageError
+from dartblur.media.files import read_json, write_json
+from dartblur.params import Params
+from dartblur.progress import progress_bar
+from dartblur.stages import paths
+from dartblur.variation import downstream, open_folder, share, stage
+
+OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
+ATTACKERS = ("off_the_shelf", "parrot", "restoration")
+SHARED = (paths.CANONICAL, paths.DETECTOR, paths.ARMS / CLEAN, paths.ARMS / BLURRED, paths.RESTORERS / CLEAN, paths.RESTORERS / BLURRED)
+REMEDY = "make it with `dartblur frontier`"
+
+
+def run(params: Params, strengths: Sequence[float]) -> None:
+    """Run what is missing of every strength, write reports/frontier.json and the picture beside it.
+
+    Raises:
+        UsageError: the main run is not there, or a strength was begun with other settings. DartblurError: a stage failed; its log is named.
+    """
+    from dartblur.evaluation.figures import draw_frontier
+
+    for out in (paths.EVALUATION, *SHARED[:4]):
+        if not out.exists():
+            raise UsageError(f"{out}: missing; the frontier compares with a run of the pipeline, make one with `dvc repro` first")
+    points = _plain()
+    with progress_bar("frontier: strengths", len(strengths)) as show:
+        for done, strength in enumerate(strengths, start=1):
+            points += _at(params, strength)
+            show(done, f"{strength:g}")
+    write_json(paths.FRONTIER, {"points": points})
+    draw_frontier(points, paths.FRONTIER.with_suffix(".png"))
+
+
+def _plain() -> list[dict[str, Any]]:
+    """The arms of the main run that have no strength, and the ordinary blur."""
+    arms = read_json(paths.EVALUATION, "measure it with `dvc repro`")["arms"]
+    strengths = {BLURRED: 1.0}
+    return [_point(arm, strengths.get(arm), figures) for arm, figures in arms.items() if arm not in (OURS, CLEAN)]
+
+
+def _at(params: Params, strength: float) -> list[dict[str, Any]]:
+    """The points of one strength."""
+    evaluate = params.evaluate.model_copy(update={"arms": [CLEAN, BLURRED, OURS], "transfer": [], "frozen": []})
+    root = Path.cwd()
+    sources = {name: str((root / getattr(params.privacy, name)).resolve()) for name in ("identities", "teachers")}
+    settings = params.model_copy(
+        update={
+            "preblur": params.preblur.model_copy(update={"strength": strength}),
+            "evaluate": evaluate,
+            "privacy": params.privacy.model_copy(update=sources),
+        }
+    )
+    folder = paths.WORK / "frontier" / f"{strength:g}"
+    open_folder(folder, settings)
+    known = [paths.DOWNSTREAM / f"{arm}-{seed}.json" for arm in (CLEAN, BLURRED) for seed in evaluate.seeds]
+    share(root, folder, [*(out for out in SHARED if out.exists()), *known])
+    stage(folder, paths.PREBLUR, "preblur")
+    stage(folder, paths.MODEL, "train")
+    stage(folder, paths.ARMS / OURS, "arm", OURS)
+    stage(folder, paths.RESTORERS / OURS, "restorer", OURS)
+    downstream(folder, OURS, evaluate.seeds)
+    for arm in evaluate.arms:
+        stage(folder, paths.FROZEN / f"{arm}.json", "frozen", arm)
+    stage(folder, paths.PRIVACY, "privacy")
+    stage(folder, paths.EVALUATION, "evaluate")
+    found = json.loads((folder / paths.EVALUATION).read_text(encoding="utf-8"))["arms"][OURS]
+    return [_point(OURS, strength, found)]
+
+
+def _point(arm: str, strength: float | None, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the frontier keeps of an arm: who pays what."""
+    attackers = {name: figures["privacy"].get(name) for name in ATTACKERS}
+    return {
+        "arm": arm,
+        "strength": strength,
+        "suppression": figures["suppression"],
+        "l1": figures["convenience"]["l1"],
+        "privacy": {
+            name: None if found is None else {key: found[key] for key in ("auc", "ci", "rank1", "rank1_ci", "chance")}
+            for name, found in attackers.items()
+        },
+        "matched": bool(figures.get("matched")),
+    }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strength of dartblur, and the attacker who names the most people there.
+
+    Attributes:
+        named: share of the probes whose nearest gallery face is their own person's (rank-1).
+        interval: its 95 % interval.
+        chance: what a random gallery face gives.
+        suppression: mean, or None.
+    """
+
+    strength: float
+    attacker: str
+    named: float
+    interval: tuple[float, float]
+    chance: float
+    suppression: float | None
+
+    @classmethod
+    def of(cls, point: Mapping[str, Any]) -> "Candidate | None":
+        """None where no attacker has a figure with an interval."""
+        known = {name: found for name, found in point["privacy"].items() if found and found["rank1"] is not None and found["rank1_ci"]}
+        if not known:
+            return None
+        attacker = max(known, key=lambda name: float(known[name]["rank1"]))
+        found = known[attacker]
+        low, high = found["rank1_ci"]
+        return cls(point["strength"], attacker, found["rank1"], (low, high), found["chance"], point["suppression"]["mean"])
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = f"{self.strength:g}, where {self.attacker} names {self.named:.3f} of the people ({low:.3f} to {high:.3f}, chance {self.chance:.3f})"
+        return text if self.suppression is None else f"{text}; suppression {self.suppression:.2f}"
+
+
+def choose(max_reid: float) -> str:
+    """The smallest strength of dartblur at which nobody names more than ``max_reid`` of the people, in a sentence.
+
+    The bound is held to the upper end of the 95 % interval of rank-1 identification by the strongest attacker, because a figure of few people that
+    happens to be low is no protection.
+
+    Raises:
+        DartblurError: there is no frontier, or no strength meets the bound; the sentence says which comes nearest.
+    """
+    points = [point for point in read_json(paths.FRONTIER, REMEDY).get("points", ()) if point["arm"] == OURS]
+    able = [found for found in map(Candidate.of, points) if found is not None]
+    if not able:
+        raise DartblurError(f"{paths.FRONTIER}: no strength of dartblur has a re-identification with an interval; measure more people")
+    meeting = [found for found in able if found.interval[1] <= max_reid]
+    if not meeting:
+        listed = ", ".join(f"{found.strength:g}" for found in able)
+        nearest = min(able, key=lambda found: found.interval[1])
+        raise DartblurError(f"no strength of {listed} holds re-identification to {max_reid:g}; nearest is {nearest}")
+    return f"preblur.strength: {min(meeting, key=lambda found: found.strength)}"
