@@ -23,7 +23,7 @@ from dartblur.errors import DartblurError, UsageError
 from dartblur.media.files import atomic_path, write_json
 from dartblur.params import PARAMS_FILE, AdditionWeights, ObjectiveWeights, Params, parse_params, read_yaml
 from dartblur.stages import paths
-from dartblur.variation import downstream, open_folder, share, stage
+from dartblur.stages.variation import downstream, open_folder, share, stage
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = str(ROOT / paths.SAMPLE)

@@ -16,7 +16,7 @@ from dartblur.media.files import read_json, write_json
 from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
-from dartblur.variation import downstream, open_folder, share, stage
+from dartblur.stages.variation import downstream, open_folder, share, stage
 
 OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
 ATTACKERS = ("off_the_shelf", "parrot", "restoration")

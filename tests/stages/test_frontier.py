@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dartblur import variation
 from dartblur.cli import app
 from dartblur.errors import DartblurError, UsageError
 from dartblur.evaluation.figures import draw_frontier
-from dartblur.stages import frontier, paths
+from dartblur.stages import frontier, paths, variation
 from tests.stages.conftest import MakeParams
 
 

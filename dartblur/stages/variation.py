@@ -43,7 +43,7 @@ def stage(folder: Path, out: Path, *command: str) -> None:
     """
     if (folder / out).exists():
         return
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("ab") as log:
         if subprocess.call([sys.executable, "-m", "dartblur.cli", *command], cwd=folder, env=environment, stdout=log, stderr=log):
             raise DartblurError(f"`dartblur {' '.join(command)}` failed; see {folder / 'log'}")
