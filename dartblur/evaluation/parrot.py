@@ -14,7 +14,7 @@ Two settings:
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -249,7 +249,8 @@ def disjoint(trial: Trial, clean: Floats, hidden: Floats, teachers: Lesson, seed
             continue
         others = ~np.isin(trial.person, half)
         parrot = learn(teachers.plus(clean[others], hidden[others], trial.person[others]), seed)
-        result.append((_judged(part, parrot, clean, hidden), _judged(part, Parrot(), clean, hidden)))
+        once = replace(part, draws=part.draws[:0])  # of the recogniser the figure alone is wanted
+        result.append((_judged(part, parrot, clean, hidden), _judged(once, Parrot(), clean, hidden)))
     return result
 
 
@@ -265,3 +266,22 @@ def summary(halves: Sequence[tuple[Judgement, Judgement]]) -> dict[str, Any]:
         "chance": float(np.mean([ours.chance for ours, _ in halves])),
         "off_the_shelf": float(np.mean([plain.auc for _, plain in halves])),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class Aviary:
+    """A parrot for one arm after the other; an object, so that every process of a pool gets the trial once.
+
+    Args:
+        clean: N x LOOK, of the trial's faces.
+    """
+
+    trial: Trial
+    clean: Floats
+    seed: int
+
+    def __call__(self, lesson: tuple[Floats, Lesson]) -> tuple[Judgement, dict[str, Any]]:
+        """What the parrot who knows the people makes of an arm (its faces N x LOOK, its teachers), and ``learned``, ``gain`` and ``disjoint``."""
+        hidden, teachers = lesson
+        judged, learned = shared(self.trial, self.clean, hidden, teachers, self.seed)
+        return judged, {**learned.describe(), "disjoint": summary(disjoint(self.trial, self.clean, hidden, teachers, self.seed))}

@@ -299,7 +299,7 @@ def _resampled_auc(trial: Trial, distance: Floats) -> Floats:
         total = nearer[:, -1:]
         wins = total - (nearer[:, left] + nearer[:, right]) / 2  # (C, S); equal distances count half
         result.append(_divided((draws[:, own] * wins).sum(axis=1), draws[:, own].sum(axis=1) * total[:, 0]))
-    return np.concatenate(result)
+    return np.concatenate(result) if result else np.zeros(0)
 
 
 def _divided(value: npt.NDArray[Any], by: npt.NDArray[Any]) -> Floats:

@@ -152,7 +152,7 @@ def _attacked(
     found = Findings()
     found.judged[reidentification.NAME] = dict(plain.arms)
     teachers = _teachers(identities, arms, params, alignment)
-    _ask_parrots(found, trial, looks, teachers, params.seed)
+    _ask_parrots(found, trial, looks, teachers, params)
     found.judged[reidentification.RESTORATION] = dict(reidentification.attack(trial, looks.clean, restored).arms)
     found.missing[reidentification.RESTORATION] = missing
     protocol = {
@@ -212,16 +212,19 @@ def _teachers(identities: "Identities", arms: "Arms", params: Params, alignment:
     return {arm: Lesson(looks.clean, looks.hidden[arm], person) for arm in arms}
 
 
-def _ask_parrots(found: Findings, trial: "Trial", looks: "Looks", teachers: "Mapping[str, Lesson]", seed: int) -> None:
+def _ask_parrots(found: Findings, trial: "Trial", looks: "Looks", teachers: "Mapping[str, Lesson]", params: Params) -> None:
     """A parrot for every arm, in both settings; the figure is that of the one who knows the people."""
     from dartblur.evaluation import parrot
+    from dartblur.faces.parallel import map_in_processes
 
-    judged, more = found.judged.setdefault(parrot.NAME, {}), found.more.setdefault(parrot.NAME, {})
-    with progress_bar("privacy: parrots", len(looks.hidden)) as show:
-        for done, (arm, hidden) in enumerate(looks.hidden.items(), start=1):
-            judged[arm], learned = parrot.shared(trial, looks.clean, hidden, teachers[arm], seed)
-            more[arm] = {**learned.describe(), "disjoint": parrot.summary(parrot.disjoint(trial, looks.clean, hidden, teachers[arm], seed))}
-            show(done, arm)
+    lessons = [(hidden, teachers[arm]) for arm, hidden in looks.hidden.items()]
+    with progress_bar("privacy: parrots", len(lessons)) as show:
+        answers = map_in_processes(
+            partial(parrot.Aviary, trial, looks.clean, params.seed), lessons, params.compute.workers, lambda done: show(done, "")
+        )
+    for arm, (judgement, more) in zip(looks.hidden, answers, strict=True):
+        found.judged.setdefault(parrot.NAME, {})[arm] = judgement
+        found.more.setdefault(parrot.NAME, {})[arm] = more
 
 
 def _by_arm(found: Findings, trial: "Trial", arms: "Arms", reference: str | None) -> dict[str, dict[str, Any]]:

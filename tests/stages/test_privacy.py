@@ -46,7 +46,7 @@ def params_of(tiny: MakeParams, workers: int = 1, arms: Sequence[str] = ARMS, **
 def made(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     write_people(folder / "known", sample, 6)
-    write_people(folder / "teachers", sample, 10)
+    write_people(folder / "teachers", sample, 4)
     sample_part(folder / paths.SAMPLE, 60)
     for arm, network in (("clean", False), ("gaussian", True)):
         path = folder / paths.RESTORERS / arm
@@ -96,7 +96,7 @@ def test_the_arms_are_attacked(project: Path, tiny: MakeParams) -> None:
     assert 0 <= restored["gaussian"]["auc"] <= 1
     assert restored["dartblur"] is None
     assert found["arms"]["dartblur"]["restoration_reason"].startswith("no network was trained to restore it")
-    assert protocol["parrot"] == {"teachers": "teachers", "faces": 20}
+    assert protocol["parrot"] == {"teachers": "teachers", "faces": 8}
     assert found["arms"]["clean"]["off_the_shelf"]["auc"] >= 0.9
     # Four people are too few for an interval, and so for a match.
     assert found["arms"]["clean"]["off_the_shelf"]["ci"] is None
