@@ -87,7 +87,7 @@ SECTIONS = (
     ),
     Section(
         "Privacy",
-        "Re-identification by attackers, strongest last: area under the ROC curve, 0.5 is chance.",
+        "Re-identification by three attackers, AUC, 0.5 is chance: the parrot has learned to read the arm, restoration brings faces back first.",
         tuple(
             Column(title, f"privacy.{name}.auc", "{:z.2f}")
             for title, name in (("Off-the-shelf", "off_the_shelf"), ("Parrot", "parrot"), ("Restoration", "restoration"))

@@ -103,7 +103,7 @@ def _privacy(arms: list[str]) -> dict[str, Any]:
 def _failures(arm: str) -> dict[str, Any]:
     """Of the arm swap, how many faces it could not replace and blurred instead; other arms do not fail."""
     if arm != "swap":
-        return {"failures": None, "failures_reason": "this arm hides every box"}
+        return {"failures": None, "failures_reason": "only a replacement can fail"}
     counted = read_json(paths.ARMS / arm / FAILURES, "make the arm again with `dartblur arm swap`")
     return {"failures": {**counted, "share": counted["failed"] / counted["faces"] if counted["faces"] else None}}
 
