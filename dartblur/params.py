@@ -24,6 +24,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Arm = Literal["clean", "block", "pixelate", "gaussian", "swap", "dartblur"]
+CLEAN, BLURRED, OURS = "clean", "gaussian", "dartblur"
+"""The arms that every figure is held against, and the one that it is about."""
 ReadyDetector = Literal["yunet", "centerface", "mtcnn", "hog"]
 TransferFamily = Literal["centernet"]
 
@@ -226,7 +228,7 @@ class EvaluateParams(_Section):
 
     @model_validator(mode="after")
     def _arms_and_seeds(self) -> "EvaluateParams":
-        for needed in ("clean", "gaussian", "dartblur"):
+        for needed in (CLEAN, BLURRED, OURS):
             if needed not in self.arms:
                 raise ValueError(f"arms must contain {needed}: gap and suppression are measured against it")
         for name, command in self.commands.items():

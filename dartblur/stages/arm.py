@@ -12,18 +12,17 @@ from dartblur.blur.block import Block
 from dartblur.blur.copy import Clean, anonymize_dataset
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
+from dartblur.blur.swap import Averages, Swap
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.dataset import FaceDataset
 from dartblur.faces.external import External, Faults, refuse, sound
-from dartblur.media.files import write_json
+from dartblur.media.files import atomic_path, write_json
 from dartblur.params import Arm, Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import ARMS, CANONICAL, EXTERNAL, MODEL, SAMPLE, WORK
 
 if TYPE_CHECKING:
     from dartblur.blur.dartblur import DartBlur
-    from dartblur.blur.swap import Swap
-
 
 FAILURES = "failures.json"
 """In the arm swap: faces in all, and those that got a blur because no face could be put in their place."""
@@ -45,9 +44,10 @@ def run(params: Params, arm: str) -> None:
     # Torch brings its own threads, and its sums depend on how many; what finds the points for swap is no good in threads: one picture at a time.
     workers = 1 if arm in ("dartblur", "swap") else params.compute.workers
     made = anonymizer(params, arm)
-    anonymize_dataset(FaceDataset(CANONICAL), ARMS / arm, made, workers, names)
-    if arm == "swap":
-        write_json(ARMS / arm / FAILURES, {"faces": made.asked, "failed": made.failed})  # type: ignore[attr-defined] # a Swap
+    with atomic_path(ARMS / arm) as folder:
+        anonymize_dataset(FaceDataset(CANONICAL), folder, made, workers, names)
+        if isinstance(made, Swap):
+            write_json(folder / FAILURES, {"faces": made.asked, "failed": made.failed})
 
 
 def check_names(params: Params, arms: Sequence[str]) -> None:
@@ -136,9 +136,8 @@ def anonymizer(params: Params, arm: str) -> Anonymizer:
     raise UsageError(f"{arm}: is another tool's; what hides faces here is one of {', '.join(get_args(Arm))}")
 
 
-def _swap(seed: int) -> "Swap":
+def _swap(seed: int) -> Swap:
     """Averaged faces of data/sample, and YuNet to find where they go."""
-    from dartblur.blur.swap import Averages, Swap
     from dartblur.detector.pretrained import YuNet
 
     return Swap(Averages.of(FaceDataset(SAMPLE), seed), YuNet().points)

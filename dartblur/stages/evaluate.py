@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dartblur.errors import DartblurError
 from dartblur.faces.dataset import FaceDataset, Picture
 from dartblur.media.files import atomic_path, read_json, write_json
-from dartblur.params import Params
+from dartblur.params import BLURRED, CLEAN, OURS, Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import FAILURES
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 DECIMALS = 6
 """Figures are rounded to this, which hides the last bits of a sum and nothing that anyone would read."""
-CLEAN, BLURRED, OURS = "clean", "gaussian", "dartblur"
 SHOWN_FACES = 4
 SHOWN_SIDE = 16
 """Faces with a shorter side below this are not shown as examples where larger ones are there: enlarged, they show nothing."""

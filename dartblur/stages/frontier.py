@@ -13,12 +13,11 @@ from typing import Any
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.media.files import read_json, write_json
-from dartblur.params import Params
+from dartblur.params import BLURRED, CLEAN, OURS, Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.variation import downstream, open_folder, share, stage
 
-OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
 ATTACKERS = ("off_the_shelf", "parrot", "restoration")
 SHARED = (paths.CANONICAL, paths.DETECTOR, paths.ARMS / CLEAN, paths.ARMS / BLURRED, paths.RESTORERS / CLEAN, paths.RESTORERS / BLURRED)
 REMEDY = "make it with `dartblur frontier`"

@@ -15,7 +15,7 @@ import typer
 
 from dartblur.errors import UsageError
 from dartblur.media.files import read_json, write_json
-from dartblur.params import Arm, Params, PreblurParams
+from dartblur.params import BLURRED, CLEAN, OURS, Arm, Params, PreblurParams
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import anonymizer, trained
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dartblur.evaluation.reidentification import Alignment, Arms, Looks, Restorers
     from dartblur.evaluation.verification import Judgement, Trial
 
-OURS, BLURRED, CLEAN = "dartblur", "gaussian", "clean"
 UNTRAINED = "no network was trained to restore it; `dartblur restorer ARM` trains one on the arms of a data set"
 
 FOREIGN = "another tool's arm: its pictures are there, the tool is not, so nobody knows how it would hide the people who are looked for"

@@ -7,11 +7,11 @@ from dartblur.evaluation.figures import face_tile
 from dartblur.evaluation.review import Reviewed, render_review
 from dartblur.faces.dataset import FaceDataset
 from dartblur.media.files import atomic_path
-from dartblur.params import Params
+from dartblur.params import BLURRED, CLEAN, OURS, Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import ARMS, REVIEW
 
-SHOWN = ("clean", "gaussian", "dartblur")
+SHOWN = (CLEAN, BLURRED, OURS)
 TILE = 224
 """Side of a face on the page, pixels."""
 
@@ -27,9 +27,9 @@ def run(params: Params) -> None:
     datasets = {arm: FaceDataset(ARMS / arm) for arm in SHOWN}
     pictures = {arm: {picture.name: picture for picture in data.pictures("val")} for arm, data in datasets.items()}
     found: list[FaceConvenience] = []
-    with progress_bar("review: pictures", len(pictures["clean"])) as show:
-        for done, (name, picture) in enumerate(pictures["clean"].items(), start=1):
-            ours, blurred = (datasets[arm].read(pictures[arm][name]) for arm in ("dartblur", "gaussian"))
+    with progress_bar("review: pictures", len(pictures[CLEAN])) as show:
+        for done, (name, picture) in enumerate(pictures[CLEAN].items(), start=1):
+            ours, blurred = (datasets[arm].read(pictures[arm][name]) for arm in (OURS, BLURRED))
             found += measure_faces(name, ours, blurred, picture.boxes)
             show(done, "")
     chosen = sorted(found, key=lambda face: (-face.l1, face.picture, face.box))[: params.evaluate.review_faces]
