@@ -33,12 +33,13 @@ from dartblur.compute import configure
 configure(1)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(100 << 20, dtype=torch.uint8)
+    torch.ones(40 << 20, dtype=torch.uint8)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(*[faults() for _ in range(6)])
+print(*[faults() for _ in range(40)])
 """
-    first, *_, last = map(int, subprocess.check_output([sys.executable, "-c", program], text=True).split())
-    assert last < first / 10
+    first, *later = map(int, subprocess.check_output([sys.executable, "-c", program], text=True).split())
+    # The heap grows a few times more, until a hole is left that the small allocations between do not break.
+    assert sum(later[-20:]) < first / 10
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,18 @@ from dartblur.evaluation.convenience import FaceConvenience
 from dartblur.faces.boxes import as_boxes, mask_of
 from dartblur.faces.dataset import IMAGES, write_table
 from dartblur.media.images import write_image
-from dartblur.params import PARAMS_FILE, Params, parse_params, read_yaml
+from dartblur.params import Params, parse_params
 from dartblur.stages import evaluate, frozen, paths, report
 from tests.makedata import drawn_picture
+from tests.settings import delivered
 
 ROOT = Path(__file__).resolve().parents[2]
 ARMS = ["clean", "gaussian", "dartblur"]
 
 
 def small_params() -> Params:
-    data = read_yaml(ROOT / PARAMS_FILE)
-    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4, frozen=["yunet"])
+    data = delivered()
+    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4, frozen=["yunet"], transfer=[])
     data["view"].update(size=64, face_min=16, face_max=40)
     data["detector"].update(backbone="mobilenet025", init="scratch", channels=8)
     return parse_params(data)
