@@ -2,6 +2,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import cv2
 import pytest
 import torch
 
@@ -11,14 +12,16 @@ from dartblur.errors import UsageError
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
+    before, before_opencv = torch.get_num_threads(), cv2.getNumThreads()
     yield
     torch.set_num_threads(before)
+    cv2.setNumThreads(before_opencv)
 
 
 def test_a_process_is_made_repeatable() -> None:
     configure(2)
     assert torch.get_num_threads() == 2
+    assert cv2.getNumThreads() == 2
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
     assert float(torch.tensor(1e-40) * 1) == 0  # subnormal

@@ -2,9 +2,10 @@
 
 import importlib
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from dartblur.errors import DartblurError
 
@@ -37,9 +38,9 @@ def wheel_module(module: str, remedy: str) -> Any:
 
 
 def onnx_session(model: bytes) -> Any:
-    """An onnxruntime session of an ONNX model, on the CPU, with as many threads as OMP_NUM_THREADS says (all cores if it says nothing)."""
+    """An onnxruntime session of an ONNX model, on the CPU, with as many threads as OpenCV has: one number for both, which read the same pictures."""
     runtime = wheel_module("onnxruntime", "install the extra dartblur[weights]")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # old exporters list every weight as an input, which is worth a warning each to onnxruntime
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    options.intra_op_num_threads = cv2.getNumThreads()
     return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -12,8 +12,7 @@ Two settings:
 - *shared*: he has also hidden the pictures of his own gallery, of the very people that he looks for. Faces that are asked for are never learned from.
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,20 +76,33 @@ class _Reader:
     weights: Floats  # (F, 128)
     bias: Floats  # (128,)
 
+    def __call__(self, hidden: Floats) -> Floats:
+        """N x LOOK to N x 128."""
+        return np.asarray((hidden - self.middle) @ self.basis @ self.weights + self.bias)
+
+
+@dataclass(frozen=True, eq=False)
+class _Regression:
+    """What readers of one lesson share whatever their penalty is, found once: the features are its dear part."""
+
+    middle: Floats  # (LOOK,)
+    basis: Floats  # (LOOK, F)
+    gram: Floats  # (F, F)
+    products: Floats  # (F, 128), of the features and the clean numbers
+    bias: Floats  # (128,)
+
     @classmethod
-    def fit(cls, lesson: Lesson, pixels: bool, ridge: float) -> "_Reader":
+    def of(cls, lesson: Lesson, pixels: bool) -> "_Regression":
         middle = lesson.hidden.mean(axis=0)
         basis = _basis(lesson.hidden - middle, pixels)
         x = (lesson.hidden - middle) @ basis  # (N, F)
         bias = lesson.clean[:, :DIMENSIONS].mean(axis=0)
-        y = lesson.clean[:, :DIMENSIONS] - bias
-        gram = x.T @ x
-        gram += np.eye(len(gram)) * (ridge * np.trace(gram) / len(gram) + 1e-12)
-        return cls(middle, basis, np.linalg.solve(gram, x.T @ y), bias)
+        return cls(middle, basis, x.T @ x, x.T @ (lesson.clean[:, :DIMENSIONS] - bias), bias)
 
-    def __call__(self, hidden: Floats) -> Floats:
-        """N x LOOK to N x 128."""
-        return np.asarray((hidden - self.middle) @ self.basis @ self.weights + self.bias)
+    def reader(self, ridge: float) -> _Reader:
+        size = len(self.gram)
+        penalty = np.eye(size) * (ridge * np.trace(self.gram) / size + 1e-12)
+        return _Reader(self.middle, self.basis, np.linalg.solve(self.gram + penalty, self.products), self.bias)
 
 
 def _basis(looks: Floats, pixels: bool) -> Floats:
@@ -165,7 +177,8 @@ def _within(numbers: Floats, person: Ints) -> Floats:
 
 def _auc(known: Floats, asked: Floats, person: Ints) -> float:
     """Of all pairs of a clean and a hidden face of two pictures; that of guessing where there is no pair of one person or none of two."""
-    distance = np.linalg.norm(known[:, None] - asked[None], axis=2)
+    # Squared, and without their differences, N x N x 128: pairs come in the same order.
+    distance = (known**2).sum(axis=1)[:, None] + (asked**2).sum(axis=1)[None] - 2 * known @ asked.T
     same = person[:, None] == person[None]
     other = ~np.eye(len(person), dtype=bool)
     near, far = distance[same & other], distance[~same]
@@ -187,33 +200,61 @@ def learn(lesson: Lesson, seed: int) -> Parrot:
     clean = lesson.clean[:, :DIMENSIONS]
     plain = np.array([_auc(clean[held], lesson.hidden[held, :DIMENSIONS], lesson.person[held]) for held in folds])
     best, found = 0.0, None
-    for pixels, ridge in itertools.product((False, True), RIDGES):
+    for pixels in (False, True):
         # Whoever measures a fold has learned nothing from it: neither to read, nor where one person's points lie apart.
-        inner = [(lesson.only(~held), [other[~held] for other in folds if other is not held]) for held in folds]
-        apart = [_apart(known, others, pixels, ridge) for known, others in inner]
-        read = [_Reader.fit(known, pixels, ridge)(lesson.hidden[held]) for (known, _), held in zip(inner, folds, strict=True)]
-        for shrinkage in SHRINKAGES:
-            gains = np.empty(FOLDS)
-            for fold, held in enumerate(folds):
-                middle, metric = clean[~held].mean(axis=0), _metric(apart[fold], shrinkage)
-                gains[fold] = (
-                    _auc(_directions(clean[held], middle, metric), _directions(read[fold], middle, metric), lesson.person[held]) - plain[fold]
-                )
-            if gains.mean() > max(best, ERRORS * gains.std(ddof=1) / np.sqrt(FOLDS)):
-                best, found = float(gains.mean()), Choice(pixels, ridge, shrinkage)
+        school = _School(lesson, pixels, folds)
+        for ridge in RIDGES:
+            read = [school.reader(ridge, fold)(lesson.hidden[held]) for fold, held in enumerate(folds)]
+            apart = [school.apart(ridge, fold) for fold in range(FOLDS)]
+            for shrinkage in SHRINKAGES:
+                gains = np.empty(FOLDS)
+                for fold, held in enumerate(folds):
+                    middle, metric = clean[~held].mean(axis=0), _metric(apart[fold], shrinkage)
+                    known, asked = (_directions(numbers, middle, metric) for numbers in (clean[held], read[fold]))
+                    gains[fold] = _auc(known, asked, lesson.person[held]) - plain[fold]
+                if gains.mean() > max(best, ERRORS * gains.std(ddof=1) / np.sqrt(FOLDS)):
+                    best, found = float(gains.mean()), Choice(pixels, ridge, shrinkage)
     if found is None:
         return Parrot()
-    errors = _apart(lesson, folds, found.pixels, found.ridge)
-    return Parrot(_Reader.fit(lesson, found.pixels, found.ridge), clean.mean(axis=0), _metric(errors, found.shrinkage), found, best)
+    school = _School(lesson, found.pixels, folds)
+    return Parrot(school.reader(found.ridge), clean.mean(axis=0), _metric(school.apart(found.ridge), found.shrinkage), found, best)
 
 
-def _apart(lesson: Lesson, folds: Sequence[Bools], pixels: bool, ridge: float) -> Floats:
-    """What parts points of one person: a face as it is read, by who has not learned from it, from the clean one, and clean faces from each other."""
-    clean = lesson.clean[:, :DIMENSIONS]
-    read = np.empty_like(clean)
-    for held in folds:
-        read[held] = _Reader.fit(lesson.only(~held), pixels, ridge)(lesson.hidden[held])
-    return np.concatenate([read - clean, _within(clean, lesson.person)])
+class _School:
+    """Readers of a lesson without some of its folds; each regression is made once, whichever way round its folds are named.
+
+    Args:
+        folds: of each, which faces are in it (N,).
+    """
+
+    def __init__(self, lesson: Lesson, pixels: bool, folds: Sequence[Bools]) -> None:
+        self.lesson, self.pixels, self.folds = lesson, pixels, folds
+        self._regressions: dict[frozenset[int], _Regression] = {}
+
+    def reader(self, ridge: float, *without: int) -> _Reader:
+        """Who has not learned from the folds ``without``."""
+        key = frozenset(without)
+        if key not in self._regressions:
+            self._regressions[key] = _Regression.of(self.lesson.only(self._others(key)), self.pixels)
+        return self._regressions[key].reader(ridge)
+
+    def apart(self, ridge: float, *without: int) -> Floats:
+        """What parts points of one person, outside the folds ``without``: a face as it is read, by who has not learned from it, from the clean one,
+        and clean faces from each other."""
+        clean = self.lesson.clean[:, :DIMENSIONS]
+        read = np.empty_like(clean)
+        for fold in {*range(FOLDS)} - {*without}:
+            held = self.folds[fold]
+            read[held] = self.reader(ridge, fold, *without)(self.lesson.hidden[held])
+        kept = self._others(without)
+        return np.concatenate([(read - clean)[kept], _within(clean[kept], self.lesson.person[kept])])
+
+    def _others(self, folds: Iterable[int]) -> Bools:
+        """Which faces are in none of ``folds``."""
+        kept = np.ones(len(self.lesson.person), bool)
+        for fold in folds:
+            kept &= ~self.folds[fold]
+        return kept
 
 
 def _judged(trial: Trial, parrot: Parrot, clean: Floats, hidden: Floats) -> Judgement:

@@ -76,7 +76,7 @@ def map_in_processes(
     # Fresh processes: a fork would copy threads of torch or of a test runner in whatever state they are.
     executor = ProcessPoolExecutor(min(workers, len(items)), get_context("spawn"), _start, (make,))
     try:
-        with without_interrupts():
+        with without_interrupts(), _one_thread_each():
             futures = [executor.submit(_call, item) for item in items]
         for future in futures:
             results.append(future.result())
@@ -86,6 +86,26 @@ def map_in_processes(
     finally:
         executor.shutdown(cancel_futures=True)
     return results
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started in the block compute on one thread: several on one core that wait for each other cost many times the work.
+
+    Linear algebra libraries read these variables when they are loaded, so it must be said before a worker's first import. The sums of a worker do
+    not depend on the number of cores either.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 _make: Callable[[], Callable[[Any], Any]] | None = None

@@ -22,6 +22,15 @@ def processes() -> Callable[[int], int]:
     return lambda number: os.getpid()
 
 
+def threads() -> Callable[[int], tuple[int, int]]:
+    import numpy as np
+    import torch
+    from threadpoolctl import threadpool_info
+
+    np.ones((8, 8)) @ np.ones((8, 8))
+    return lambda number: (torch.get_num_threads(), max(pool["num_threads"] for pool in threadpool_info()))
+
+
 def nothing() -> Callable[[int], int]:
     raise DartblurError("the weights are not installed; install them")
 
@@ -45,6 +54,14 @@ def test_processes_are_others_where_there_is_more_than_one_of_both() -> None:
     assert map_in_processes(processes, [1], 2) == [os.getpid()]
     assert os.getpid() not in map_in_processes(processes, [1, 2, 3], 2)
     assert map_in_processes(processes, [], 2) == []
+
+
+def test_a_process_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert map_in_processes(threads, [1, 2], 2) == [(1, 1)] * 2
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 @pytest.mark.parametrize("workers", [1, 2])
