@@ -4,11 +4,13 @@ import csv
 import math
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dartblur.errors import DartblurError
-from dartblur.evaluation.report import SECTIONS, Cell, Footnotes, cell, render, verdict
+from dartblur.evaluation.report import render, verdict
+from dartblur.evaluation.tables import CONVENIENCE, PARROT, SUPPRESSION, Cell, Footnotes, cell
 from dartblur.media.files import atomic_path, read_json
 from dartblur.params import Params
 from dartblur.stages import paths
@@ -58,9 +60,8 @@ def print_summary(metrics: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    suppression, _, _, convenience, privacy = SECTIONS
     # No more than fits into 80 characters; the report has the rest.
-    columns = (*suppression.columns[:3], convenience.columns[0], privacy.columns[1])
+    columns = (*SUPPRESSION.columns[:3], CONVENIENCE.columns[0], replace(PARROT, interval=""))
     footnotes = Footnotes()
     table = Table(box=SIMPLE_HEAD)
     table.add_column("arm")
@@ -87,8 +88,12 @@ def _written(figure: Cell) -> str:
 
 
 def _pictures() -> list[tuple[str, bytes]]:
-    """Name and PNG bytes of what the page shows: the figures of the evaluation, the training's losses, its last sample grid."""
+    """Name and PNG bytes of what the page shows: the figures of the evaluation, the frontier if there is one, the training's
+    losses, its last sample grid."""
     pictures = [(path.stem, path.read_bytes()) for path in sorted(paths.FIGURES.glob("*.png"))]
+    frontier = paths.FRONTIER.with_suffix(".png")
+    if frontier.is_file():
+        pictures.append(("frontier", frontier.read_bytes()))
     history = _history_png()
     if history is not None:
         pictures.append(("history", history))

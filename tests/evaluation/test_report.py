@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from dartblur.evaluation.report import DASH, checks_of, render, verdict
+from dartblur.evaluation.report import checks_of, headline, render, verdict
+from dartblur.evaluation.tables import DASH
 
 PNG = b"\x89PNG\r\n\x1a\nnot really"
 
@@ -16,6 +17,7 @@ def arm(ap: float, std: float | None = 0.01) -> dict[str, Any]:
         "gap": {"mean": 0.9 - ap, "std": std},
         "suppression": {"mean": None, "std": None, "reason": "gap(gaussian) is 0.0000"},
         "shortcut": {"mean": -0.0001, "std": std},
+        "paired": {"clean": {"difference": ap - 0.9, "ci": None, "p": None, "reason": "one seed has no spread"}},
         "ap_frozen": {"retinaface": 0.5},
         "convenience": {"l1": 7.25, "psnr": None, "psnr_reason": "every face equals the ordinary blur: infinite", "ssim": 0.9, "outside_changed": 0},
         "privacy": None,
@@ -56,6 +58,34 @@ def test_spreads_and_figures_as_written() -> None:
     assert "0.850 <small>± 0.010</small>" in html
     assert "-0.000" not in html
     assert "One seed" in render(metrics(protocol={"seeds": [0]}), None, [])
+
+
+def test_intervals_families_and_sizes_as_they_were_measured() -> None:
+    value = metrics()
+    ours = value["arms"]["dartblur"]
+    ours["privacy"] = {"parrot": {"auc": 0.826, "ci": [0.71, 0.85], "by_height": {"80-112": {"auc": 0.9}, "160-up": {"auc": None, "reason": "one"}}}}
+    ours["paired"] = {"clean": {"difference": -0.2, "ci": [-0.26, -0.16], "p": 0.00312}}
+    ours["transfer"] = {"centernet": {"suppression": {"mean": 0.84, "std": 0.01}, "transfer_ratio": 1.13}}
+    html = render(value, None, [])
+    for text in (
+        "0.83 <small>0.71 to 0.85</small>",
+        "-0.200 <small>-0.260 to -0.160</small>",
+        ">0.0031<",
+        "centernet",
+        "80 to 112",
+        "160 and more",
+        "0.90",
+    ):
+        assert text in html
+    assert "80 to 112" not in render(metrics(), None, [])
+
+
+def test_a_suppression_is_told_first_only_at_matched_privacy() -> None:
+    value = metrics()
+    assert headline(value)[0] == ("Suppression", DASH, "not at matched privacy, where alone a suppression counts")
+    value["arms"]["dartblur"]["matched"] = {"suppression": {"mean": 0.74, "std": 0.02}, "auc": 0.79, "gaussian_auc": 0.88}
+    assert headline(value)[0][1] == "0.74 ± 0.02"
+    assert headline(value)[2][1:] == ("0.79", "AUC, Gaussian 0.88, 0.5 is guessing")
 
 
 def test_a_section_without_a_figure_is_one_row() -> None:
