@@ -37,10 +37,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OVERRIDES: dict[str, dict[str, Any]] = {
     "compute": {"device": "cpu", "train_threads": 1},
     "detector": {"steps": 20},
-    "unet": {"width": 8},
+    "unet": {"width": 8, "init": "scratch"},
     "train": {
         **{"epochs": 2, "detector_epochs": 1, "epoch_steps": 6, "batch": 4},
-        "warm": {"steps": 150, "batch": 4, "learning_rate": 1.0e-3},
+        "warm": {"steps": 150, "near_steps": 50, "batch": 4, "learning_rate": 1.0e-3},
         "pool": {"size": 2, "restart": 1},
     },
 }
