@@ -22,7 +22,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dartblur.evaluation.average_precision import DIFFICULTIES, WiderFaceAP, counted_by_height
+from dartblur.evaluation.average_precision import WiderFaceAP
+from dartblur.evaluation.counting import DIFFICULTIES, counted_by_height
 from dartblur.params import load_params
 from tests.evaluation.wider_reference import reference_ap
 

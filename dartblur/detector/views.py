@@ -27,12 +27,14 @@ SLIVER = 0.01
 """Pixels of a view; a face that reaches less far into it is outside but for rounding."""
 
 
-def faces_in(picture: Picture, window: Window, size: int, min_face: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def faces_in(
+    picture: Picture, window: Window, size: int, min_face: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """The picture's faces in the pixels of a view.
 
     Returns:
-        Boxes (M, 4) cut at the view's borders, and which of them do not count (M,): ignored already, less than half visible, or lower than
-        ``min_face`` pixels. Faces outside the window are left out.
+        Boxes (M, 4) cut at the view's borders; which of them do not count (M,): ignored already, less than half visible, or lower than
+        ``min_face`` pixels; and their places in ``picture.boxes`` (M,). Faces outside the window are left out.
     """
     scale = size / window.side
     boxes = (picture.boxes - np.array([window.left, window.top] * 2, dtype=np.float64)) * scale
@@ -40,7 +42,7 @@ def faces_in(picture: Picture, window: Window, size: int, min_face: float) -> tu
     visible = area(seen) / np.maximum(area(boxes), 1e-9)
     inside = (seen[:, 2:] - seen[:, :2] > SLIVER).all(axis=1)
     ignore = picture.ignore | (visible < MIN_VISIBLE) | (seen[:, 3] - seen[:, 1] < min_face)
-    return seen[inside].astype(np.float32), ignore[inside]
+    return seen[inside].astype(np.float32), ignore[inside], np.flatnonzero(inside)
 
 
 def _start(low: int, high: int, length: int, side: int, share: float) -> int:
@@ -96,12 +98,14 @@ class ViewBatch:
         mask: (B, 1, S, S) float32, 1 on every pixel that a face box touches (the b of the method).
         boxes: B tensors (M, 4), pixels of the view.
         ignored: B tensors (M,) bool.
+        faces: B arrays (M,), the places of the boxes in those of their picture.
     """
 
     images: list[Tensor]
     mask: Tensor
     boxes: list[Tensor]
     ignored: list[Tensor]
+    faces: list[npt.NDArray[np.int64]]
 
 
 class Views:
@@ -168,9 +172,9 @@ class Views:
         size = self.params.size
         images = [np.empty((len(chosen), size, size, 3), np.uint8) for _ in self.datasets]
         masks = np.empty((len(chosen), size, size), np.uint8)
-        boxes, ignored = [], []
+        boxes, ignored, places = [], [], []
         for row, ((picture, window), flip) in enumerate(zip(chosen, flips, strict=True)):
-            faces, ignore = faces_in(picture, window, size, self.params.min_face)
+            faces, ignore, place = faces_in(picture, window, size, self.params.min_face)
             if flip:
                 faces = np.stack([size - faces[:, 2], faces[:, 1], size - faces[:, 0], faces[:, 3]], axis=1)
             masks[row] = mask_of(as_boxes(faces), size, size)
@@ -179,7 +183,8 @@ class Views:
                 target[row] = view[:, ::-1] if flip else view
             boxes.append(torch.from_numpy(np.ascontiguousarray(faces)))
             ignored.append(torch.from_numpy(ignore))
-        return ViewBatch([_to_tensor(image) for image in images], torch.from_numpy(masks)[:, None].float(), boxes, ignored)
+            places.append(place)
+        return ViewBatch([_to_tensor(image) for image in images], torch.from_numpy(masks)[:, None].float(), boxes, ignored, places)
 
 
 def _to_tensor(images: npt.NDArray[np.uint8]) -> Tensor:

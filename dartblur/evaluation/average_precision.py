@@ -1,6 +1,6 @@
 """Average precision by the rules of WIDER FACE, without a loop over thresholds.
 
-What the evaluation does, for one difficulty (a list of annotations that *count*):
+What the evaluation does, for one list of annotations that *count* (a difficulty, or a slice of the faces):
 
 1. Scores of the whole set are min-max normalised to 0..1.
 2. A detection belongs to the annotation of its picture with the highest IoU, counted or not; equal IoU goes to the annotation that comes first.
@@ -35,38 +35,21 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
+from dartblur.evaluation.counting import DIFFICULTIES
 from dartblur.faces.boxes import iou
-from dartblur.params import EvaluateParams
 
-DIFFICULTIES = ("easy", "medium", "hard", "all")
-"""The lists of annotations that count."""
 THRESHOLDS = 1000
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
-def counted_by_height(boxes: Tensor, ignored: Tensor, evaluate: EvaluateParams) -> dict[str, Tensor]:
-    """Which faces count at each difficulty where a data set has no official lists.
-
-    Args:
-        boxes: M x 4, pixels of the view.
-        ignored: M bool, True where a face never counts.
-        evaluate: holds the smallest height of each difficulty in the same pixels; cumulative, an easy face is also a medium and a hard one.
-
-    Returns:
-        Difficulty -> M bool; ``all`` is every face that is not ignored, whatever its height.
-    """
-    heights = boxes[:, 3] - boxes[:, 1]
-    floors = (evaluate.easy_height, evaluate.medium_height, evaluate.hard_height, -torch.inf)
-    return {name: (heights >= floor) & ~ignored for name, floor in zip(DIFFICULTIES, floors, strict=True)}
-
-
 class WiderFaceAP(Metric):
-    """AP at every difficulty, accumulated over pictures; see the module's docstring for the exact rules.
+    """AP on every list of faces that count, accumulated over pictures; see the module's docstring for the exact rules.
 
     Args:
         iou: a detection belongs to an annotation from this IoU, 0 to 1.
+        lists: names of the L lists.
         **kwargs: of :class:`torchmetrics.Metric`, such as ``dist_sync_on_step``.
 
     Example:
@@ -85,15 +68,16 @@ class WiderFaceAP(Metric):
     proposals: list[Tensor]
     counted: Tensor
 
-    def __init__(self, iou: float = 0.5, **kwargs: Any) -> None:
+    def __init__(self, iou: float = 0.5, lists: Sequence[str] = DIFFICULTIES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 < iou <= 1:
             raise ValueError(f"iou must be above 0 and at most 1, found {iou}")
         self.iou = iou
+        self.lists = tuple(lists)
         self.add_state("scores", default=[], dist_reduce_fx="cat")  # (K,) float64
-        self.add_state("hits", default=[], dist_reduce_fx="cat")  # (K, 4) bool
-        self.add_state("proposals", default=[], dist_reduce_fx="cat")  # (K, 4) bool
-        self.add_state("counted", default=torch.zeros(len(DIFFICULTIES), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("hits", default=[], dist_reduce_fx="cat")  # (K, L) bool
+        self.add_state("proposals", default=[], dist_reduce_fx="cat")  # (K, L) bool
+        self.add_state("counted", default=torch.zeros(len(self.lists), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, detections: Sequence[Tensor], faces: Sequence[Tensor], counts: Sequence[Tensor | Mapping[str, Tensor]]) -> None:
         """Add pictures.
@@ -101,8 +85,8 @@ class WiderFaceAP(Metric):
         Args:
             detections: one tensor a picture, N x 5: x1 y1 x2 y2 score, pixels; in any order, any finite score.
             faces: one tensor a picture, M x 4: every annotation, those that do not count too, in the same pixels.
-            counts: which annotations count, one entry a picture: difficulty -> M bool with the keys of :data:`DIFFICULTIES` (see
-                :func:`counted_by_height`), or M bool, which then holds for every difficulty.
+            counts: which annotations count, one entry a picture: list -> M bool with every name in ``lists`` (see
+                :mod:`dartblur.evaluation.counting`), or M bool, which then holds for every list.
 
         Raises:
             ValueError: lists of different lengths, a tensor of another shape, or a box or score that is not finite.
@@ -111,12 +95,12 @@ class WiderFaceAP(Metric):
             raise ValueError(f"one entry a picture is needed in each list, found {len(detections)}, {len(faces)} and {len(counts)}")
         if not detections:
             return
-        total = np.zeros(len(DIFFICULTIES), np.int64)
+        total = np.zeros(len(self.lists), np.int64)
         columns: list[tuple[Floats, Bools, Bools]] = []
         for found, boxes, counting in zip(detections, faces, counts, strict=True):
             rows = _rows(found, 5, "detections")
             annotations = _rows(boxes, 4, "faces")
-            counted = _per_difficulty(counting, len(annotations))
+            counted = _per_list(counting, self.lists, len(annotations))
             total += counted.sum(axis=0)
             columns.append((rows[:, 4], *_judge(rows, annotations, counted, self.iou)))
         scores, hits, proposals = (np.concatenate(column) for column in zip(*columns, strict=True))
@@ -126,14 +110,14 @@ class WiderFaceAP(Metric):
         self.counted += torch.as_tensor(total, device=self.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """AP at each difficulty, 0 to 1, as float64 scalars; NaN where no annotation counts, 0 where some count and nothing was detected."""
+        """AP on each list, 0 to 1, as float64 scalars; NaN where no annotation counts, 0 where some count and nothing was detected."""
         counted = self.counted.cpu().numpy()
         if not len(self.scores):  # no update yet
-            return {name: torch.tensor(0.0 if number else torch.nan, dtype=torch.float64) for name, number in zip(DIFFICULTIES, counted, strict=True)}
+            return {name: torch.tensor(0.0 if number else torch.nan, dtype=torch.float64) for name, number in zip(self.lists, counted, strict=True)}
         scores, hits, proposals = (dim_zero_cat(state).cpu().numpy() for state in (self.scores, self.hits, self.proposals))
         passes = _passes(scores)
-        areas = [_area(passes, hits[:, k], proposals[:, k], int(counted[k])) for k in range(len(DIFFICULTIES))]
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in zip(DIFFICULTIES, areas, strict=True)}
+        areas = [_area(passes, hits[:, k], proposals[:, k], int(counted[k])) for k in range(len(self.lists))]
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in zip(self.lists, areas, strict=True)}
 
 
 def _rows(values: Tensor, width: int, name: str) -> Floats:
@@ -147,18 +131,18 @@ def _rows(values: Tensor, width: int, name: str) -> Floats:
     return np.asarray(array)
 
 
-def _per_difficulty(counts: Tensor | Mapping[str, Tensor], faces: int) -> Bools:
-    """As one array, M x 4."""
-    columns = [counts] * len(DIFFICULTIES) if isinstance(counts, Tensor) else [counts[name] for name in DIFFICULTIES]
+def _per_list(counts: Tensor | Mapping[str, Tensor], lists: Sequence[str], faces: int) -> Bools:
+    """As one array, M x L."""
+    columns = [counts] * len(lists) if isinstance(counts, Tensor) else [counts[name] for name in lists]
     array = torch.stack(columns, dim=1).cpu().numpy().astype(np.bool_)
-    if array.shape != (faces, len(DIFFICULTIES)):
+    if array.shape != (faces, len(lists)):
         raise ValueError(f"counts of {faces} faces must have {faces} entries each, found {list(array.shape)}")
     return np.asarray(array)
 
 
 def _judge(rows: Floats, faces: Floats, counted: Bools, threshold: float) -> tuple[Bools, Bools]:
-    """Hits and proposals of one picture's detections, each N x 4: a hit is the first of a counted face, a proposal is whatever is not ignored."""
-    shape = (len(rows), len(DIFFICULTIES))
+    """Hits and proposals of one picture's detections, each N x L: a hit is the first of a counted face, a proposal is whatever is not ignored."""
+    shape = (len(rows), counted.shape[1])
     if not len(rows) or not len(faces):
         return np.zeros(shape, np.bool_), np.ones(shape, np.bool_)
     overlaps = iou(rows[:, :4], faces)  # (N, M)
@@ -169,7 +153,7 @@ def _judge(rows: Floats, faces: Floats, counted: Bools, threshold: float) -> tup
     order = order[matched[order]]
     first = np.zeros(len(rows), np.bool_)
     first[order[np.unique(best[order], return_index=True)[1]]] = True
-    counting = counted[best]  # (N, 4)
+    counting = counted[best]  # (N, L)
     return first[:, None] & counting, ~matched[:, None] | counting
 
 
@@ -185,7 +169,7 @@ def _passes(scores: Floats) -> npt.NDArray[np.int64]:
 
 
 def _area(passes: npt.NDArray[np.int64], hits: Bools, proposals: Bools, counted: int) -> float:
-    """AP of one difficulty from what every detection of the set is; all arrays K."""
+    """AP on one list from what every detection of the set is; all arrays K."""
     if not counted:
         return float("nan")
 

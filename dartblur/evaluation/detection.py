@@ -1,6 +1,6 @@
 """The average precision of a detector on the test views of a data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from dartblur.detector.detections import FaceDetector
 from dartblur.detector.families import RETINAFACE
 from dartblur.detector.family import Family
-from dartblur.detector.views import Views
-from dartblur.faces.dataset import FaceDataset
+from dartblur.detector.views import ViewBatch, Views
+from dartblur.evaluation.counting import LISTS, counted
+from dartblur.faces.dataset import FaceDataset, Picture
 from dartblur.params import Params
 
 BATCH = 32
@@ -41,34 +42,35 @@ def ready(detector: FaceDetector) -> Detect:
 
 
 def average_precision(detector: nn.Module, dataset: FaceDataset, params: Params, family: Family[Any] = RETINAFACE) -> dict[str, float]:
-    """AP (easy, medium, hard, all) of ``detector``, one of ``family``, on ``params.evaluate.test_views`` fixed views of the validation split."""
+    """AP of ``detector``, one of ``family``, on ``params.evaluate.test_views`` fixed views of the validation split, by list of faces."""
     return average_precision_of(Views([dataset], "val", params.view), trained(detector, params, family), params)
 
 
 def average_precision_of(views: Views, detect: Detect, params: Params) -> dict[str, float]:
     """The same of whatever detects, on the test windows of ``views``, whatever split they come from."""
-    from dartblur.evaluation.average_precision import WiderFaceAP, counted_by_height
+    from dartblur.evaluation.average_precision import WiderFaceAP
 
-    windows = views.test_windows(TEST_SEED, params.evaluate.test_views)
-    metric = WiderFaceAP(iou=params.evaluate.iou)
-    for start in range(0, len(windows), BATCH):
-        batch = views.test_batch(windows[start : start + BATCH])
-        found = detect(batch.images[0])
-        counts = [counted_by_height(boxes, ignored, params.evaluate) for boxes, ignored in zip(batch.boxes, batch.ignored, strict=True)]
-        metric.update(found, batch.boxes, counts)
+    metric = WiderFaceAP(params.evaluate.iou, LISTS)
+    for _, batch, counts in _test_views(views, params):
+        metric.update(detect(batch.images[0]), batch.boxes, counts)
     return {name: float(value) for name, value in metric.compute().items()}
 
 
 def faces_counted(dataset: FaceDataset, params: Params) -> dict[str, int]:
-    """How many faces of the test views count in each difficulty."""
-    from dartblur.evaluation.average_precision import counted_by_height
+    """How many faces of the validation split count on each list in at least one test view."""
+    seen: dict[str, set[tuple[str, int]]] = {name: set() for name in LISTS}
+    for pictures, batch, counts in _test_views(Views([dataset], "val", params.view), params):
+        for picture, faces, lists in zip(pictures, batch.faces, counts, strict=True):
+            for name, flags in lists.items():
+                seen[name] |= {(picture.name, int(face)) for face in faces[flags.numpy()]}
+    return {name: len(faces) for name, faces in seen.items()}
 
-    views = Views([dataset], "val", params.view)
-    totals: dict[str, int] = {}
+
+def _test_views(views: Views, params: Params) -> Iterator[tuple[list[Picture], ViewBatch, list[dict[str, Tensor]]]]:
+    """The test views in batches: their pictures, the views, and which of their faces count."""
     windows = views.test_windows(TEST_SEED, params.evaluate.test_views)
     for start in range(0, len(windows), BATCH):
-        batch = views.test_batch(windows[start : start + BATCH])
-        for boxes, ignored in zip(batch.boxes, batch.ignored, strict=True):
-            for name, flags in counted_by_height(boxes, ignored, params.evaluate).items():
-                totals[name] = totals.get(name, 0) + int(torch.as_tensor(flags).sum())
-    return totals
+        part = windows[start : start + BATCH]
+        batch, pictures = views.test_batch(part), [picture for picture, _ in part]
+        columns = zip(pictures, batch.faces, batch.boxes, batch.ignored, strict=True)
+        yield pictures, batch, [counted(picture, faces, boxes, ignored, params.evaluate) for picture, faces, boxes, ignored in columns]

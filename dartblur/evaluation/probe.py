@@ -31,7 +31,7 @@ class PaintedViews(Views):
     def batch(self, seed: int, step: int, size: int, part: tuple[int, int] = (0, 1)) -> ViewBatch:
         """As :meth:`Views.batch`, with g(x) as its only picture."""
         drawn = super().batch(seed, step, size, part)
-        return ViewBatch([self._paint(drawn)], drawn.mask, drawn.boxes, drawn.ignored)
+        return ViewBatch([self._paint(drawn)], drawn.mask, drawn.boxes, drawn.ignored, drawn.faces)
 
 
 def probe(views: Views, paint: Callable[[ViewBatch], Tensor], params: Params, steps: int, device: torch.device, work: Path) -> float:

@@ -13,10 +13,11 @@ of the mean gaps, over the mean gap of the Gaussian (the first-order error of a 
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-DIFFICULTIES = ("easy", "medium", "hard", "all")  # spelled again, because importing the metric takes seconds
+from dartblur.evaluation.counting import DIFFICULTIES, LEAST_FACES, SLICES
+
 BASELINE = "clean"
 REFERENCE = "gaussian"
 SMALLEST_GAP = 1e-6
@@ -27,11 +28,11 @@ Figure = dict[str, Any]
 
 
 def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Turn the results of single trainings into the ``ap``, ``ap_self``, ``gap``, ``suppression`` and ``shortcut`` of every arm.
+    """Turn the results of single trainings into the ``ap``, ``ap_self``, ``slices``, ``gap``, ``suppression`` and ``shortcut`` of every arm.
 
     Args:
-        results: one mapping a training: ``arm``, ``seed``, ``ap`` and ``ap_self``, the last two difficulty -> AP in 0..1, or None or NaN where no
-            face counts. One training an arm and seed; arms and seeds in any order.
+        results: one mapping a training: ``arm``, ``seed``, ``ap`` and ``ap_self``, the last two list of faces -> AP in 0..1, or None or NaN where
+            too few faces count. One training an arm and seed; arms and seeds in any order.
 
     Returns:
         Arm -> figures, arms in order of first appearance, values of seeds in order of seed.
@@ -50,6 +51,7 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
         arm: {
             "ap": {name: _values(trainings, "ap", name) for name in DIFFICULTIES},
             "ap_self": {name: _values(trainings, "ap_self", name) for name in DIFFICULTIES},
+            "slices": {name: _values(trainings, "ap", name) for name in SLICES},
             "gap": _spread(gaps[arm], f"no seed has an AP of both {BASELINE} and {arm}"),
             "suppression": _suppression(gaps[arm], gaps.get(REFERENCE, {})),
             "shortcut": _spread(_shortcuts(trainings), "no seed has an AP on this arm and on clean pictures"),
@@ -58,16 +60,25 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     }
 
 
+def leave_out(result: Mapping[str, Any], few: Collection[str]) -> dict[str, Any]:
+    """The result of a training without the lists of faces in ``few``, of which an AP would be read as more than it is."""
+    cut = {key: {name: None if name in few else value for name, value in result[key].items()} for key in ("ap", "ap_self")}
+    return {**result, **cut}
+
+
 def _number(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _values(trainings: Mapping[int, Mapping[str, Any]], key: str, name: str) -> Figure:
     """One AP of one arm with the values of its seeds; a mean over fewer seeds than asked for would hide the missing one, so it is None."""
-    values = [_number(trainings[seed][key].get(name)) for seed in sorted(trainings)]
+    results = [trainings[seed][key] for seed in sorted(trainings)]
+    values = [_number(result.get(name)) for result in results]
     present = {seed: value for seed, value in enumerate(values) if value is not None}
     if len(present) < len(values):
-        return {"mean": None, "std": None, "seeds": values, "reason": f"no face of the test views counts as {name}"}
+        measured = all(name in result for result in results)
+        few = f"too few: less than {LEAST_FACES} faces of the test views count as {name.replace('_', ' ')}"
+        return {"mean": None, "std": None, "seeds": values, "reason": few if measured else "not measured"}
     figure = _spread(present, "no training")
     reason = {"reason": figure.pop("reason")} if "reason" in figure else {}
     return {**figure, "seeds": values, **reason}

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dartblur.evaluation.counting import DEGREES
+
 DASH = "—"
 
 
@@ -72,6 +74,14 @@ DIFFICULTY = Section(
     "The same detectors tested on clean pictures, by the faces that count.",
     tuple(Column(name.capitalize(), f"ap.{name}") for name in ("easy", "medium", "hard", "all")),
 )
+SLICED = {
+    attribute: Section(
+        f"By {attribute}",
+        f"The same, by the {attribute} that the annotations say, faces of every size.",
+        tuple(Column(degree.capitalize(), f"slices.{attribute}_{degree}") for degree in degrees),
+    )
+    for attribute, degrees in DEGREES.items()
+}
 CONVENIENCE = Section(
     "Review convenience",
     "How close the faces are to an ordinary Gaussian blur at strength 1, which is what a reviewer expects to see.",
@@ -106,12 +116,16 @@ PRIVACY = Section(
 
 
 def sections(metrics: Mapping[str, Any]) -> Iterator[Section]:
-    """The sections of the page, in order; families of detectors and sizes of faces are those that were measured."""
+    """The sections of the page, in order; families of detectors, attributes and sizes of faces are those that were measured."""
     arms: Mapping[str, Any] = metrics.get("arms") or {}
     yield from (SUPPRESSION, COMPARED)
     for family in dict.fromkeys(name for arm in arms.values() for name in arm.get("transfer") or ()):
         yield _transfer(family)
-    yield from (FROZEN, DIFFICULTY, CONVENIENCE, PRIVACY)
+    yield from (FROZEN, DIFFICULTY)
+    counted: Mapping[str, int] = look_up(metrics, "protocol.faces_counted")[0] or {}
+    # Annotations that do not know an attribute are no news; few faces of one degree are.
+    yield from (SLICED[attribute] for attribute, degrees in DEGREES.items() if any(counted.get(f"{attribute}_{degree}") for degree in degrees))
+    yield from (CONVENIENCE, PRIVACY)
     bands = dict.fromkeys(name for arm in arms.values() for name in look_up(arm, "privacy.parrot.by_height")[0] or ())
     if bands:
         yield Section(

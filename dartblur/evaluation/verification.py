@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur.errors import DartblurError
+from dartblur.evaluation.counting import LEAST_FACES
 from dartblur.evaluation.identities import GALLERY, PROBE, Identities
 from dartblur.evaluation.recognition import verification_auc
 
@@ -36,8 +37,8 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_PEOPLE = 5
 """People with a pair of their own that an interval over people needs."""
-LEAST_IDENTITIES, LEAST_FACES = 20, 50
-"""People and faces below which a figure would be read as more than it is."""
+LEAST_IDENTITIES = 20
+"""People below which a figure would be read as more than it is; faces: ``LEAST_FACES``."""
 TAIL = 0.025
 BANDS = (0, 48, 80, 112, 160)
 """Lower ends of the bands of height, in pixels."""

@@ -56,7 +56,7 @@ def convert(source: Source, root: Path, val_fraction: float, seed: int, workers:
         return _take(picture, root / IMAGES / picture.name, val_fraction, seed)
 
     taken = map_in_order(one, source.pictures, workers, "ingest")
-    table = pd.DataFrame([row for rows, _ in taken for row in rows], columns=[*COLUMNS, *source.truth])
+    table = pd.DataFrame([row for rows, _ in taken for row in rows], columns=[*COLUMNS, *source.extra])
     write_table(root, table)
     notes = sum((counted for _, counted in taken), Counter(source.notes))
     pictures = table.drop_duplicates("image")["split"].value_counts()
@@ -84,7 +84,7 @@ def _take(picture: SourcePicture, target: Path, val_fraction: float, seed: int) 
         box = _settle(face, picture, width, height, notes)
         if box is not None:
             known = {name: face.attributes.get(name, -1) for name in ATTRIBUTES}
-            rows.append({**common, **dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)), "ignore": face.ignore, **known, **face.truth})
+            rows.append({**common, **dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)), "ignore": face.ignore, **known, **face.extra})
     nothing = dict.fromkeys(("x1", "y1", "x2", "y2"), math.nan)
     target.write_bytes(data)
     return rows or [{**common, **nothing, "ignore": False, **dict.fromkeys(ATTRIBUTES, -1)}], notes

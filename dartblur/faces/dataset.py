@@ -3,9 +3,11 @@
 A row is a face. A picture without a face has one row whose box is NaN, so that the table names every picture. Anonymised copies of a data set
 (the arms of an evaluation) have the same layout and the same names.
 
-Synthetic data sets know more than annotators do: the columns of :data:`TRUTH` are there only where the source has them.
+Synthetic data sets know more than annotators do, and benchmarks say which faces count: the columns of :data:`TRUTH` and :data:`OFFICIAL` are there
+only where the source has them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,11 @@ TRUTH: dict[str, str] = {
     **{f"{point}_{axis}": "float64" for point in LANDMARKS for axis in "xy"},  # absolute pixels, maybe outside the picture; NaN unknown
 }
 """Optional columns, after those of :data:`COLUMNS`."""
+OFFICIAL = ("easy", "medium", "hard")
+"""Optional columns after those: whether a face is on the official list of a difficulty, as WIDER FACE has them of its validation split."""
+OPTIONAL: dict[str, str] = {**TRUTH, **dict.fromkeys(OFFICIAL, "bool")}
+_ABSENT: dict[str, str | bool] = {"str": "", "bool": False}
+"""What stands in an optional column where nothing is known; NaN in one of numbers."""
 ROLES = ("", "gallery", "probe")
 
 
@@ -66,6 +73,8 @@ class Picture:
         width, height: pixels.
         boxes: N x 4, absolute pixels.
         ignore: N, True where a face does not count in training and evaluation.
+        attributes: each of :data:`ATTRIBUTES` -> N; -1 is unknown.
+        official: each of :data:`OFFICIAL` that the set has -> N, whether a face is on that list.
     """
 
     name: str
@@ -74,6 +83,8 @@ class Picture:
     height: int
     boxes: Boxes
     ignore: npt.NDArray[np.bool_]
+    attributes: Mapping[str, npt.NDArray[np.int64]]
+    official: Mapping[str, npt.NDArray[np.bool_]]
 
 
 class FaceDataset:
@@ -92,6 +103,7 @@ class FaceDataset:
         self.table = read_table(root)
         # One pass for all pictures: a query per picture would be quadratic in the size of the set.
         self._groups: dict[str, list[Picture]] = {split: [] for split in SPLITS}
+        official = [name for name in OFFICIAL if name in self.table.columns]
         for (split, name), rows in self.table.groupby(["split", "image"], sort=True):
             faces = rows[rows["x1"].notna()]
             self._groups.setdefault(str(split), []).append(
@@ -102,6 +114,8 @@ class FaceDataset:
                     int(rows["height"].iloc[0]),
                     faces[["x1", "y1", "x2", "y2"]].to_numpy(np.float64),
                     faces["ignore"].to_numpy(np.bool_),
+                    {attribute: faces[attribute].to_numpy(np.int64) for attribute in ATTRIBUTES},
+                    {name: faces[name].to_numpy(np.bool_) for name in official},
                 )
             )
 
@@ -121,7 +135,7 @@ class FaceDataset:
 
 
 def read_table(root: Path) -> pd.DataFrame:
-    """Read ``annotations.parquet`` below ``root``: the columns of :data:`COLUMNS`, and of :data:`TRUTH` those that it has.
+    """Read ``annotations.parquet`` below ``root``: the columns of :data:`COLUMNS`, and of :data:`OPTIONAL` those that it has.
 
     Raises:
         UsageError: there is no such table.
@@ -146,7 +160,7 @@ def read_table(root: Path) -> pd.DataFrame:
 def write_table(root: Path, table: pd.DataFrame) -> None:
     """Write ``annotations.parquet`` below ``root``: columns and types as :func:`read_table` returns them, sorted by picture and box.
 
-    The same rows are the same bytes; columns that are neither in :data:`COLUMNS` nor in :data:`TRUTH` are left out.
+    The same rows are the same bytes; columns that are neither in :data:`COLUMNS` nor in :data:`OPTIONAL` are left out.
     """
     ordered = _typed(table).sort_values(["split", "image", "y1", "x1", "y2", "x2"], kind="stable")
     root.mkdir(parents=True, exist_ok=True)
@@ -154,8 +168,8 @@ def write_table(root: Path, table: pd.DataFrame) -> None:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``table`` that the data set knows, in their order, with their types; a text of :data:`TRUTH` that is missing is empty."""
-    truth = {column: kind for column, kind in TRUTH.items() if column in table.columns}
-    types = {**COLUMNS, **truth}
-    texts = {column: "" for column, kind in truth.items() if kind == "str"}
-    return table[list(types)].fillna(texts).astype(types)
+    """The columns of ``table`` that the data set knows, in their order, with their types; a missing text is empty, a missing flag False."""
+    optional = {column: kind for column, kind in OPTIONAL.items() if column in table.columns}
+    types = {**COLUMNS, **optional}
+    absent = {column: _ABSENT[kind] for column, kind in optional.items() if kind in _ABSENT}
+    return table[list(types)].fillna(absent).astype(types)

@@ -1,14 +1,14 @@
 """The stage ``evaluate``: everything that is measured of the arms, in one JSON, and the pictures that the report shows."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartblur.errors import DartblurError
 from dartblur.faces.dataset import FaceDataset, Picture
 from dartblur.media.files import atomic_path, read_json, write_json
-from dartblur.params import BLURRED, CLEAN, OURS, Params
+from dartblur.params import BLURRED, CLEAN, OURS, EvaluateParams, Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import FAILURES
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DECIMALS = 6
 """Figures are rounded to this, which hides the last bits of a sum and nothing that anyone would read."""
+TOO_FEW = "too few faces of the test views count"
 SHOWN_FACES = 4
 SHOWN_SIDE = 16
 """Faces with a shorter side below this are not shown as examples where larger ones are there: enlarged, they show nothing."""
@@ -31,17 +32,21 @@ def run(params: Params) -> None:
         DartblurError: an arm or the result of a training is missing or unreadable, or the arms do not hold the same pictures.
     """
     from dartblur.compute import configure
+    from dartblur.evaluation.counting import too_few
+    from dartblur.evaluation.detection import faces_counted
     from dartblur.evaluation.paired import paired
-    from dartblur.evaluation.suppression import summarise
+    from dartblur.evaluation.suppression import leave_out, summarise
     from dartblur.evaluation.transfer import transfer
 
     configure(params.compute.threads)
     names: list[str] = [*params.evaluate.arms]
     privacy = _privacy(names)
-    results = [_downstream(arm, seed) for arm in names for seed in params.evaluate.seeds]
-    others = _transfer(params)
     datasets = {arm: FaceDataset(paths.ARMS / arm) for arm in names}
-    frozen = {arm: _frozen(arm, params) for arm in names}
+    faces = faces_counted(datasets[CLEAN], params)
+    few = too_few(faces)
+    results = [leave_out(_downstream(arm, seed), few) for arm in names for seed in params.evaluate.seeds]
+    others = {family: [leave_out(result, few) for result in trainings] for family, trainings in _transfer(params).items()}
+    frozen = {arm: _frozen(arm, params, few) for arm in names}
     convenience = _convenience(datasets, params.train.budget)
     trained = summarise(results)
     transferred = transfer(others, trained)
@@ -60,7 +65,7 @@ def run(params: Params) -> None:
     }
     with atomic_path(paths.FIGURES) as folder:
         _draw(folder, datasets, arms, convenience[OURS])
-    write_json(paths.EVALUATION, rounded({"protocol": {**_protocol(datasets[CLEAN], params), "privacy": privacy["protocol"]}, "arms": arms}))
+    write_json(paths.EVALUATION, rounded({"protocol": {**_protocol(datasets[CLEAN], params, faces), "privacy": privacy["protocol"]}, "arms": arms}))
 
 
 def rounded(value: Any) -> Any:
@@ -115,15 +120,18 @@ def _matched(found: dict[str, Any], suppression: Mapping[str, Any]) -> dict[str,
     return {"matched": {"strength": found["strength"], "suppression": suppression, **evidence}}
 
 
-def _frozen(arm: str, params: Params) -> dict[str, Any]:
-    """AP of the detectors that nobody trains on the arm, checked for what is read of it."""
+def _frozen(arm: str, params: Params, few: Collection[str]) -> dict[str, Any]:
+    """AP of the detectors that nobody trains on the arm, checked for what is read of it; none where ``few`` holds its list, of all faces."""
     remedy = f"look again with `dartblur frozen {arm}`"
     path = paths.FROZEN / f"{arm}.json"
     result = read_json(path, remedy)
     if result.get("arm") != arm or not {F, *params.evaluate.frozen} <= result.get("ap", {}).keys():
         raise DartblurError(f"{path}: does not hold the detectors {', '.join([F, *params.evaluate.frozen])} on {arm}; {remedy}")
     reasons = {f"{name}_reason": reason for name, reason in result["reasons"].items()}
-    return {"ap_frozen": {**result["ap"], **reasons}, **({"ap_frozen_broken": result["broken"]} if result["broken"] else {})}
+    ap = result["ap"]
+    if "all" in few:
+        ap, reasons = dict.fromkeys(ap), {**{f"{name}_reason": TOO_FEW for name in ap}, **reasons}
+    return {"ap_frozen": {**ap, **reasons}, **({"ap_frozen_broken": result["broken"]} if result["broken"] else {})}
 
 
 def _convenience(datasets: Mapping[str, FaceDataset], budget: float) -> "dict[str, Convenience]":
@@ -146,10 +154,9 @@ def _convenience(datasets: Mapping[str, FaceDataset], budget: float) -> "dict[st
     return result
 
 
-def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
+def _protocol(dataset: FaceDataset, params: Params, faces: Mapping[str, int]) -> dict[str, Any]:
     """How the figures came about: enough to repeat them."""
     from dartblur.evaluation.average_precision import THRESHOLDS
-    from dartblur.evaluation.detection import faces_counted
 
     pictures = dataset.pictures("val")
     source = Path(params.data.source)
@@ -161,14 +168,8 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
         "split": "val",
         "pictures": len(pictures),
         "faces": sum(len(picture.boxes) for picture in pictures),
-        "faces_counted": faces_counted(dataset, params),
-        "difficulties": {
-            "rule": "face height in pixels of the view, cumulative",
-            "easy": evaluate.easy_height,
-            "medium": evaluate.medium_height,
-            "hard": evaluate.hard_height,
-            "all": "every face that is not marked as ignored",
-        },
+        "faces_counted": dict(faces),
+        "difficulties": _difficulties(pictures, evaluate),
         "input_size": params.view.size,
         "view": params.view.model_dump(),
         "test_views": evaluate.test_views,
@@ -198,6 +199,15 @@ def _protocol(dataset: FaceDataset, params: Params) -> dict[str, Any]:
         "block_value": evaluate.block_value,
         "pixelate_cells": evaluate.pixelate_cells,
     }
+
+
+def _difficulties(pictures: Sequence[Picture], evaluate: EvaluateParams) -> dict[str, Any]:
+    """By what a face is easy, medium or hard."""
+    everything = {"all": "every face that is not marked as ignored"}
+    if all(picture.official for picture in pictures):
+        return {"rule": "the official lists of WIDER FACE", **everything}
+    floors = {"easy": evaluate.easy_height, "medium": evaluate.medium_height, "hard": evaluate.hard_height}
+    return {"rule": "face height in pixels of the view, cumulative", **floors, **everything}
 
 
 def _fingerprint(dataset: FaceDataset, pictures: list[Picture]) -> str:

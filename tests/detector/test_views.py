@@ -22,15 +22,16 @@ VIEW = settings().view.model_copy(update={"size": 64, "face_min": 20, "face_max"
 
 
 def picture(*boxes: list[float], width: int = 300, height: int = 200) -> Picture:
-    return Picture("p", "p", width, height, as_boxes(boxes), np.zeros(len(boxes), np.bool_))
+    return Picture("p", "p", width, height, as_boxes(boxes), np.zeros(len(boxes), np.bool_), {}, {})
 
 
 @given(st.integers(0, 250), st.integers(0, 150), st.integers(6, 50), st.integers(6, 50), st.integers(0, 1000))
 def test_a_crop_holds_its_face_at_the_wanted_height(x: int, y: int, width: int, height: int, seed: int) -> None:
     subject = picture([x, y, x + width, y + height])
     window = random_window(subject, VIEW, np.random.default_rng(seed))
-    boxes, ignored = faces_in(subject, window, VIEW.size, 0)
+    boxes, ignored, places = faces_in(subject, window, VIEW.size, 0)
     assert len(boxes) == 1
+    assert places.tolist() == [0]
     assert not ignored[0]
     full = (boxes[0, 2] - boxes[0, 0]) * (boxes[0, 3] - boxes[0, 1]) / (VIEW.size / window.side) ** 2
     assert full == pytest.approx(width * height, rel=0.02)  # nothing of it is cut off
@@ -51,14 +52,15 @@ def test_letterbox_keeps_the_aspect_ratio_and_the_whole_picture() -> None:
     subject = picture([100, 50, 130, 90])
     window = letterbox_window(subject, 1.0, (0.5, 0.5))
     assert window == Window(0, -50, 300)
-    boxes, _ = faces_in(subject, window, 150, 0)
+    boxes, _, _ = faces_in(subject, window, 150, 0)
     np.testing.assert_allclose(boxes, [[50, 50, 65, 70]])
 
 
 def test_faces_that_do_not_count() -> None:
-    subject = picture([0, 0, 40, 40], [90, 90, 130, 130], [62, 62, 66, 66], [200, 150, 210, 160])
-    boxes, ignored = faces_in(subject, Window(0, 0, 100), 100, 8)
-    assert len(boxes) == 3  # the last lies outside
+    subject = picture([200, 150, 210, 160], [0, 0, 40, 40], [90, 90, 130, 130], [62, 62, 66, 66])
+    boxes, ignored, places = faces_in(subject, Window(0, 0, 100), 100, 8)
+    assert len(boxes) == 3
+    assert places.tolist() == [1, 2, 3]  # the first lies outside
     assert ignored.tolist() == [False, True, True]  # whole; a sixteenth visible; too low
 
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dartblur.evaluation.average_precision import DIFFICULTIES, WiderFaceAP, counted_by_height
-from dartblur.params import load_params
+from dartblur.evaluation.average_precision import WiderFaceAP
+from dartblur.evaluation.counting import DIFFICULTIES
 from tests.evaluation.wider_reference import reference_ap
 
 Floats = npt.NDArray[np.float64]
@@ -169,10 +169,9 @@ def test_lists_of_different_lengths_and_a_bad_iou_are_refused() -> None:
         WiderFaceAP(0.0)
 
 
-def test_counted_by_height_are_cumulative() -> None:
-    heights = [60.0, 50.0, 30.0, 10.0, 9.0, 80.0]
-    faces = torch.tensor([[0, 0, 5, h] for h in heights])
-    evaluate = load_params().evaluate.model_copy(update={"easy_height": 50.0, "medium_height": 30.0, "hard_height": 10.0})
-    counts = counted_by_height(faces, torch.tensor([False] * 5 + [True]), evaluate)
-    assert [int(counts[name].sum()) for name in DIFFICULTIES] == [2, 3, 4, 5]
-    assert not any(bool(flags[-1]) for flags in counts.values())
+def test_lists_of_any_name() -> None:
+    metric = WiderFaceAP(lists=("near", "far"))
+    metric.update(
+        [torch.tensor([[*FACE, 0.9]])], [torch.tensor([FACE, OTHER])], [{"far": torch.tensor([False, True]), "near": torch.tensor([True, False])}]
+    )
+    assert {name: float(value) for name, value in metric.compute().items()} == {"near": 1.0, "far": 0.0}

@@ -80,6 +80,20 @@ def test_intervals_families_and_sizes_as_they_were_measured() -> None:
     assert "80 to 112" not in render(metrics(), None, [])
 
 
+def test_slices_of_what_the_annotations_know() -> None:
+    value = metrics()
+    reason = "too few: less than 50 faces of the test views count as occlusion heavy"
+    few = {"mean": None, "std": None, "reason": reason}
+    value["arms"]["dartblur"]["slices"] = {"occlusion_none": {"mean": 0.8125, "std": 0.01}, "occlusion_heavy": few}
+    assert "By occlusion" not in render(value, None, [])
+    value["protocol"]["faces_counted"] = {"all": 300, "occlusion_none": 260, "occlusion_heavy": 40, "blur_clear": 0}
+    html = render(value, None, [])
+    assert "By occlusion" in html
+    assert "0.812 <small>± 0.010</small>" in html
+    assert reason in html
+    assert "By blur" not in html
+
+
 def test_a_suppression_is_told_first_only_at_matched_privacy() -> None:
     value = metrics()
     assert headline(value)[0] == ("Suppression", DASH, "not at matched privacy, where alone a suppression counts")

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from dartblur.evaluation.suppression import summarise
+from dartblur.evaluation.counting import SLICES
+from dartblur.evaluation.suppression import leave_out, summarise
 
 
 def training(arm: str, seed: int, ap: float | None, ap_self: float | None = None) -> dict[str, Any]:
@@ -61,12 +62,27 @@ def test_an_ap_that_does_not_exist_is_none_with_a_reason(nothing: float | None) 
     results = [training("clean", 0, 0.9), training("gaussian", 0, 0.6)]
     results[1]["ap"]["easy"] = nothing
     figure = summarise(results)["gaussian"]["ap"]["easy"]
-    assert figure == {"mean": None, "std": None, "seeds": [None], "reason": "no face of the test views counts as easy"}
+    assert figure == {"mean": None, "std": None, "seeds": [None], "reason": "too few: less than 50 faces of the test views count as easy"}
     results[1]["ap"]["all"] = nothing
     arms = summarise(results)
     for name in ("gap", "suppression", "shortcut"):
         assert arms["gaussian"][name]["mean"] is None
         assert arms["gaussian"][name]["reason"]
+
+
+def test_slices_and_lists_that_are_left_out() -> None:
+    results = [training("clean", 0, 0.9), training("gaussian", 0, 0.6)]
+    results[0]["ap"]["occlusion_heavy"] = 0.4
+    slices = summarise(results)["clean"]["slices"]
+    assert list(slices) == list(SLICES)
+    assert slices["occlusion_heavy"]["mean"] == 0.4
+    assert slices["blur_clear"]["reason"] == "not measured"
+    cut = [leave_out(result, {"occlusion_heavy", "easy"}) for result in results]
+    arms = summarise(cut)
+    assert arms["clean"]["slices"]["occlusion_heavy"]["reason"] == "too few: less than 50 faces of the test views count as occlusion heavy"
+    assert arms["clean"]["ap"]["easy"]["mean"] is arms["clean"]["ap_self"]["easy"]["mean"] is None
+    assert arms["clean"]["ap"]["all"]["mean"] == 0.9
+    assert results[0]["ap"]["easy"] == 0.9
 
 
 def test_only_shared_seeds_are_paired() -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from scipy.io import savemat
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.convert import convert
@@ -187,6 +189,85 @@ def test_canonical_round_trip_keeps_everything(tmp_path: Path) -> None:
     convert(read_source(tmp_path / "tree"), tmp_path / "one", 0.2, 0, 1)
     convert(read_source(tmp_path / "one"), tmp_path / "two", 0.5, 1, 1)
     assert (tmp_path / "one" / "annotations.parquet").read_bytes() == (tmp_path / "two" / "annotations.parquet").read_bytes()
+
+
+def cells(*items: object) -> npt.NDArray[np.object_]:
+    """A cell array as MATLAB writes it, N x 1."""
+    array = np.empty((len(items), 1), object)
+    for place, item in enumerate(items):
+        array[place, 0] = item
+    return array
+
+
+def write_official(folder: Path, **changes: object) -> None:
+    """The lists of the evaluation tool, for a validation split of two events; ``easy`` has one face, ``medium`` two, ``hard`` three."""
+    folder.mkdir(parents=True, exist_ok=True)
+    boxes = cells(cells(np.array([[10, 20, 30, 40], [50, 20, 30, 40], [60, 5, 3, 4]]), np.array([[1, 2, 3, 4]])), cells(np.zeros((1, 4))))
+    tree = {"event_list": cells("0--Event", "1--Other"), "file_list": cells(cells("val", "more"), cells("none")), "face_bbx_list": boxes}
+    for name, numbers in (("easy", [[1]]), ("medium", [[1], [2]]), ("hard", [[1], [2], [3]])):
+        lists = cells(cells(np.array(numbers), np.array([[1]]) if name == "hard" else np.zeros((0, 0))), cells(np.zeros((0, 0))))
+        savemat(folder / f"wider_{name}_val.mat", {**tree, "gt_list": lists, **changes})
+
+
+def wider_with_official(root: Path) -> None:
+    wider(root)
+    for name in ("0--Event/more.jpg", "1--Other/none.jpg"):
+        picture(root / "images" / name)
+    three = [(10, 20, 30, 40), (50, 20, 30, 40), (60, 5, 3, 4)]
+    write_wider_list(root / "wider_face_val_bbx_gt.txt", {"0--Event/val.jpg": three, "0--Event/more.jpg": [(1, 2, 3, 4)], "1--Other/none.jpg": []})
+
+
+@pytest.mark.parametrize("place", ["", "eval_tools/ground_truth"])
+def test_official_lists_of_wider_reach_the_data_set(place: str, tmp_path: Path) -> None:
+    wider_with_official(tmp_path / "tree")
+    write_official(tmp_path / "tree" / place)
+    convert(read_source(tmp_path / "tree"), tmp_path / "one", 0.2, 0, 1)
+    convert(read_source(tmp_path / "one"), tmp_path / "two", 0.2, 0, 1)
+    for root in ("one", "two"):
+        found = {item.name: {name: flags.tolist() for name, flags in item.official.items()} for item in FaceDataset(tmp_path / root).pictures()}
+        # The table has the faces of a picture from top to bottom: the third of the list comes first.
+        assert found["0--Event/val.jpg"] == {"easy": [False, True, False], "medium": [False, True, True], "hard": [True, True, True]}
+        assert found["0--Event/more.jpg"] == {"easy": [False], "medium": [False], "hard": [True]}
+        assert found["0--Event/train.jpg"] == {"easy": [False], "medium": [False], "hard": [False]}
+        assert found["1--Other/none.jpg"] == {"easy": [], "medium": [], "hard": []}
+
+
+def test_without_official_lists_no_face_is_on_one(tmp_path: Path) -> None:
+    wider(tmp_path / "tree")
+    convert(read_source(tmp_path / "tree"), tmp_path / "one", 0.2, 0, 1)
+    assert all(item.official == {} for item in FaceDataset(tmp_path / "one").pictures())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"file_list": cells(cells("other", "more"), cells("none"))}, "does not name 0--Event/val.jpg"),
+        (
+            {"face_bbx_list": cells(cells(np.full((3, 4), 9), np.array([[1, 2, 3, 4]])), cells(np.zeros((1, 4))))},
+            "has other boxes of 0--Event/val.jpg",
+        ),
+        ({"gt_list": cells(cells(np.array([[4]]), np.zeros((0, 0))), cells(np.zeros((0, 0))))}, "has other boxes of 0--Event/val.jpg"),
+        ({"gt_list": cells(cells(np.array([[0]]), np.zeros((0, 0))), cells(np.zeros((0, 0))))}, "a number below 1"),
+        ({"gt_list": cells(np.zeros((0, 0)))}, "not a list of WIDER FACE's evaluation tool"),
+        ({"gt_list": np.ones(3)}, "a cell array is missing"),
+    ],
+)
+def test_official_lists_of_something_else_are_refused(changes: dict[str, object], words: str, tmp_path: Path) -> None:
+    wider_with_official(tmp_path)
+    write_official(tmp_path, **changes)
+    with pytest.raises(DartblurError, match=words):
+        read_source(tmp_path)
+
+
+def test_official_lists_that_are_broken_or_not_all_there(tmp_path: Path) -> None:
+    wider_with_official(tmp_path)
+    write_official(tmp_path)
+    (tmp_path / "wider_easy_val.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    with pytest.raises(DartblurError, match=r"wider_easy_val\.mat: not a list of WIDER FACE's evaluation tool"):
+        read_source(tmp_path)
+    (tmp_path / "wider_easy_val.mat").unlink()
+    with pytest.raises(DartblurError, match=r"has wider_medium_val\.mat and lacks wider_easy_val\.mat; add that"):
+        read_source(tmp_path)
 
 
 BAD: dict[str, tuple[Callable[[Path], None], dict[str, object], str]] = {

@@ -10,6 +10,7 @@ import pytest
 
 from dartblur.detector import training
 from dartblur.errors import DartblurError, UsageError
+from dartblur.evaluation.counting import LISTS
 from dartblur.faces.dataset import FaceDataset
 from dartblur.stages import arm, downstream
 from dartblur.stages.paths import ARMS, DOWNSTREAM, TRANSFER, WORK
@@ -32,7 +33,7 @@ def test_the_result_names_arm_and_seed_and_has_every_difficulty(tiny: MakeParams
     assert list(found) == ["arm", "seed", "ap", "ap_self"]
     assert (found["arm"], found["seed"]) == ("block", 1)
     for figures in (found["ap"], found["ap_self"]):
-        assert set(figures) == {"easy", "medium", "hard", "all"}
+        assert tuple(figures) == LISTS
         assert all(value is None or 0 <= value <= 1 for value in figures.values())
         assert figures["all"] is not None
     assert [path.name for path in DOWNSTREAM.iterdir()] == ["block-1.json"]

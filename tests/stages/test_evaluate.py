@@ -13,6 +13,7 @@ from dartblur.blur.gaussian import Gaussian
 from dartblur.detector.checkpoint import save_detector
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.errors import DartblurError
+from dartblur.evaluation import counting
 from dartblur.evaluation.convenience import FaceConvenience
 from dartblur.faces.boxes import as_boxes, mask_of
 from dartblur.faces.dataset import IMAGES, write_table
@@ -28,7 +29,7 @@ ARMS = ["clean", "gaussian", "dartblur"]
 
 def small_params() -> Params:
     data = delivered()
-    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=4, frozen=["yunet"], transfer=[])
+    data["evaluate"].update(arms=ARMS, seeds=[0, 1], test_views=12, frozen=["yunet"], transfer=[])
     data["view"].update(size=64, face_min=16, face_max=40)
     data["detector"].update(backbone="mobilenet025", init="scratch", channels=8)
     return parse_params(data)
@@ -84,6 +85,7 @@ def write_transfer(*values: float) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(counting, "LEAST_FACES", 3)
     params = small_params()
     write_arms()
     write_downstream()
@@ -129,7 +131,10 @@ def test_evaluation_and_report(project: Params, capsys: pytest.CaptureFixture[st
     assert (blurred["l1"], blurred["psnr"], blurred["ssim"]) == (0.0, None, pytest.approx(1.0))
     assert result["protocol"]["pictures"] == 3
     assert result["protocol"]["faces"] == 6
-    assert result["protocol"]["faces_counted"]["all"] >= 1
+    assert 3 <= result["protocol"]["faces_counted"]["all"] <= 6  # each once, in however many of the twelve views it is
+    assert result["protocol"]["faces_counted"]["occlusion_none"] == 0
+    assert result["protocol"]["difficulties"]["easy"] == project.evaluate.easy_height
+    assert ours["slices"]["occlusion_none"]["reason"] == "not measured"
     assert {Path(name).name for name in first} == {"evaluation.json", "average_precision.png", "faces_best.png", "faces_worst.png"}
     evaluate.run(project)
     assert outputs() == first
@@ -167,6 +172,35 @@ def test_the_attack_of_other_arms_is_refused(project: Params, text: str | None) 
         evaluate.run(project)
 
 
+def test_too_few_faces_give_no_average_precision(project: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "LEAST_FACES", 7)
+    params = project.model_copy(update={"evaluate": project.evaluate.model_copy(update={"transfer": ["centernet"]})})
+    write_transfer(0.8, 0.4, 0.5)
+    evaluate.run(params)
+    ours = json.loads(paths.EVALUATION.read_bytes())["arms"]["dartblur"]
+    for figures in (ours, ours["transfer"]["centernet"]):
+        assert figures["ap"]["all"]["mean"] is figures["ap_self"]["all"]["mean"] is None
+        assert figures["ap"]["all"]["seeds"] == [None, None]
+        assert figures["ap"]["all"]["reason"].startswith("too few: less than ")
+        assert all(figures[name]["mean"] is None and figures[name]["reason"] for name in ("gap", "suppression", "shortcut"))
+    assert ours["paired"]["clean"]["difference"] is None
+    assert ours["matched"]["suppression"]["mean"] is None
+    assert {name: ours["ap_frozen"][name] for name in ("retinaface", "yunet")} == {"retinaface": None, "yunet": None}
+    assert ours["ap_frozen"]["yunet_reason"] == "too few faces of the test views count"
+    assert ours["convenience"]["l1"] > 0  # which is no figure of a detector
+
+
+def test_official_lists_are_the_rule_where_they_are(project: Params) -> None:
+    for arm in ARMS:
+        table = pd.read_parquet(paths.ARMS / arm / "annotations.parquet")
+        write_table(paths.ARMS / arm, table.assign(easy=table.index < 4, medium=True, hard=True, occlusion=2))
+    evaluate.run(project)
+    protocol = json.loads(paths.EVALUATION.read_bytes())["protocol"]
+    counted = protocol["faces_counted"]
+    assert protocol["difficulties"] == {"rule": "the official lists of WIDER FACE", "all": "every face that is not marked as ignored"}
+    assert counted["medium"] == counted["hard"] == counted["all"] == counted["occlusion_heavy"] > counted["easy"] >= 3
+
+
 def test_another_family_of_detectors(project: Params) -> None:
     evaluate.run(project)
     assert all(arm["transfer"] is None and arm["transfer_reason"] for arm in json.loads(paths.EVALUATION.read_bytes())["arms"].values())
@@ -178,7 +212,7 @@ def test_another_family_of_detectors(project: Params) -> None:
     evaluate.run(params)
     result = json.loads(paths.EVALUATION.read_bytes())
     ours = result["arms"]["dartblur"]["transfer"]["centernet"]
-    assert list(ours) == ["ap", "ap_self", "gap", "suppression", "shortcut", "transfer_ratio"]
+    assert list(ours) == ["ap", "ap_self", "slices", "gap", "suppression", "shortcut", "transfer_ratio"]
     assert ours["suppression"]["mean"] == pytest.approx(0.25)
     assert ours["transfer_ratio"] == pytest.approx(0.25 / (2 / 3), abs=1e-5)
     assert "transfer_ratio" not in result["arms"]["clean"]["transfer"]["centernet"]

@@ -78,7 +78,7 @@ def read_source(root: Path, name: str = "auto") -> Source:
     notes = Counter(source.notes)
     notes["pictures of a test split left out"] = len(source.pictures) - len(pictures)
     _check_pictures(root, pictures)
-    return Source(pictures, {reason: count for reason, count in notes.items() if count}, source.truth)
+    return Source(pictures, {reason: count for reason, count in notes.items() if count}, source.extra)
 
 
 def _check_pictures(root: Path, pictures: list[SourcePicture]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dartblur.errors import DartblurError
-from dartblur.faces.dataset import ATTRIBUTES, IMAGES, ROLES, TABLE, TRUTH, read_table
+from dartblur.faces.dataset import ATTRIBUTES, IMAGES, OPTIONAL, ROLES, TABLE, read_table
 from dartblur.faces.formats.records import Source, SourceFace, SourcePicture, safe_name
 
 LAYOUT = f"{IMAGES}/ and {TABLE}"
@@ -25,20 +25,20 @@ def read(root: Path) -> Source:
     """
     pictures = []
     table = read_table(root)
-    truth = tuple(column for column in TRUTH if column in table.columns)
+    extra = tuple(column for column in OPTIONAL if column in table.columns)
     for name, rows in table.groupby("image", sort=True):
         where = f"{root / TABLE}, image {name}"
         first = rows.iloc[0]
-        faces = tuple(_face(row, truth, where) for row in rows.to_dict("records") if not pd.isna(row["x1"]))
+        faces = tuple(_face(row, extra, where) for row in rows.to_dict("records") if not pd.isna(row["x1"]))
         path = root / IMAGES / safe_name(str(first["file"]), where)
         size = (int(first["width"]), int(first["height"]))
         pictures.append(SourcePicture(safe_name(str(name), where), path, str(first["split"]), faces, where, size=size))
-    return Source(pictures, truth=truth)
+    return Source(pictures, extra=extra)
 
 
-def _face(row: dict[Any, Any], truth: tuple[str, ...], where: str) -> SourceFace:
+def _face(row: dict[Any, Any], extra: tuple[str, ...], where: str) -> SourceFace:
     box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
-    known = {column: row[column] for column in truth}
+    known = {column: row[column] for column in extra}
     if known.get("role", "") not in ROLES:
         raise DartblurError(f"{where}: the role {known['role']!r} is neither gallery nor probe; correct that row or leave it empty")
     visible = known.get("visible", 1.0)

@@ -20,14 +20,14 @@ class SourceFace:
         where: the file and record that it comes from, for messages.
         ignore: counts neither as a hit nor as a miss.
         attributes: WIDER FACE's attributes that the source knows; see ``faces.dataset.ATTRIBUTES``.
-        truth: what else a synthetic source knows; see ``faces.dataset.TRUTH``. Landmarks are pixels of the stored raster.
+        extra: what else a source knows; see ``faces.dataset.OPTIONAL``. Landmarks are pixels of the stored raster.
     """
 
     box: tuple[float, float, float, float]
     where: str
     ignore: bool = False
     attributes: Mapping[str, int] = field(default_factory=dict)
-    truth: Mapping[str, str | float] = field(default_factory=dict)
+    extra: Mapping[str, str | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Source:
 
     Attributes:
         notes: counts what a reader left out on purpose (reason -> how many).
-        truth: the columns of ``faces.dataset.TRUTH`` that the source has; most have none.
+        extra: the columns of ``faces.dataset.OPTIONAL`` that the source has; most have none.
     """
 
     pictures: list[SourcePicture]
     notes: Mapping[str, int] = field(default_factory=dict)
-    truth: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
 
 
 def read_text(path: Path) -> str:

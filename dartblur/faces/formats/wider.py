@@ -2,13 +2,18 @@
 
 A list names a picture, the number of its faces, and a line for each: x y w h blur expression illumination invalid occlusion pose. Quirks of the
 official lists: a picture without a face has the count 0 and one dummy line of zeros; faces that nobody can see are marked invalid.
+
+Where the evaluation tool's lists of easy, medium and hard faces are there too (:mod:`dartblur.faces.formats.widerlists`), they are taken along.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from dartblur.errors import DartblurError
+from dartblur.faces.dataset import OFFICIAL
 from dartblur.faces.formats.records import Source, SourceFace, SourcePicture, first_existing, numbers, read_text, safe_name, split_of
+from dartblur.faces.formats.widerlists import count_by, official_lists
 
 LAYOUT = "wider_face_{train,val}_bbx_gt.txt with images/, or wider_face_split/ with WIDER_{train,val}/images/"
 COLUMNS = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
@@ -36,7 +41,15 @@ def read(root: Path) -> Source:
         candidates = [root / "images", root / f"WIDER_{split}" / "images", root / f"WIDER_{split}"]
         folder = first_existing(candidates) or candidates[0]
         pictures += _pictures(path, folder, split)
-    return Source(pictures)
+    lists = official_lists(root)
+    if not lists:
+        return Source(pictures)
+    counts = count_by(lists, pictures)
+    return Source([_on_lists(picture, flags) for picture, flags in zip(pictures, counts, strict=True)], extra=OFFICIAL)
+
+
+def _on_lists(picture: SourcePicture, flags: list[dict[str, bool]]) -> SourcePicture:
+    return replace(picture, faces=tuple(replace(face, extra=extra) for face, extra in zip(picture.faces, flags, strict=True)))
 
 
 def _pictures(path: Path, folder: Path, split: str) -> Iterator[SourcePicture]:
