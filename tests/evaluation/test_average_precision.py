@@ -52,7 +52,7 @@ def cases(draw: st.DrawFn) -> Case:
     return result
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases(), st.sampled_from([0.3, 0.5, 0.75]), st.booleans())
 def test_equals_the_plain_evaluation(case: Case, iou: float, at_once: bool) -> None:
     ours = measure(case, iou, at_once)
