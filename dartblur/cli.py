@@ -314,17 +314,37 @@ def register() -> None:
 
 
 @app.command()
+def rescore() -> None:
+    """Score the champion again on this run's data, as `register` does before the gate decides.
+
+    Example: dartblur rescore
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import rescore as stage
+
+    champion = stage.run(load_params())
+    typer.echo("there is no champion to compare with" if champion is None else f"champion version {champion.version}: {stage.sentence(champion)}")
+
+
+@app.command()
 def promote(
-    version: Annotated[str | None, typer.Argument(help="version to promote; the challenger if none is given")] = None,
+    version: Annotated[str | None, typer.Argument(help="number or alias of the version; the challenger if none is given")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and say what would move, move nothing")] = False,
 ) -> None:
     """Make a version that passed the gate the champion.
 
-    Example: dartblur promote 3
+    Example: dartblur promote 3 --dry-run
     """
     from dartblur.params import load_params
     from dartblur.registry import aliases
 
-    _show(aliases.promote(load_params().registry, version))
+    move = aliases.promote(load_params().registry, version, dry_run)
+    if move.former == move.version.version:
+        typer.echo(f"version {move.version.version} is the champion already; nothing moved")
+    elif move.moved:
+        _show(move.version)
+    else:
+        typer.echo(f"version {move.version.version} would become champion in place of {move.former or 'none'}; nothing moved")
 
 
 @app.command()

@@ -268,8 +268,16 @@ class Floor(_Section):
         return self
 
 
+class Margin(_Section):
+    metric: Annotated[str, Field(min_length=1)]
+    axis: Literal["utility", "convenience", "privacy"]
+    better: Literal["higher", "lower"]
+    gain: Bound
+
+
 class GateParams(_Section):
     floors: Annotated[list[Floor], Field(min_length=1)]
+    margins: Annotated[list[Margin], Field(min_length=1)]
 
 
 class RegistryParams(_Section):

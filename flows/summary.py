@@ -41,6 +41,18 @@ def markdown(metrics: dict[str, Any]) -> str:
         met = "yes" if floor.get("ok") is True else "**no**"
         cells = [floor.get("metric"), floor.get("axis"), f"{sign} {_number(floor.get('bound'))}", _number(floor.get("value")), met]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    if gate.get("margins"):
+        lines += [
+            "",
+            f"## Against champion {gate.get('champion')}",
+            "",
+            "| metric | axis | gain | value | champion | met |",
+            "|---|---|---|---|---|---|",
+        ]
+    for margin in gate.get("margins") or []:
+        met = "yes" if margin.get("ok") is True else "**no**"
+        cells = [margin.get("metric"), margin.get("axis"), *(_number(margin.get(key)) for key in ("gain", "value", "champion")), met]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += ["", "## Arms", "", "| arm | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
     for arm, values in (metrics.get("arms") or {}).items():
         lines.append(f"| {arm} | " + " | ".join(_number(_at(values, path)) for path in _COLUMNS.values()) + " |")

@@ -140,6 +140,8 @@ def render(
         verdict=verdict(metrics),
         model={"name": None, "version": None, "aliases": [], **(metrics.get("model") or {})},
         floors=(metrics.get("gate") or {}).get("floors") or [],
+        champion=(metrics.get("gate") or {}).get("champion"),
+        margins=(metrics.get("gate") or {}).get("margins") or [],
         headline=headline(metrics),
         tables=tables(metrics, footnotes),
         footnotes=footnotes.texts,

@@ -9,6 +9,7 @@ from typing import Any
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.params import RegistryParams
+from dartblur.registry.lock import lock
 from dartblur.registry.tracking import connect, one_sentence, shown
 
 CHALLENGER = "challenger"
@@ -16,6 +17,8 @@ CHAMPION = "champion"
 PREVIOUS = "previous"
 ROLLED_BACK = "rolled_back"
 GATE_PASSED = "gate_passed"
+NEEDED = (GATE_PASSED, "git_revision", "dvc_lock_md5", "data_md5", "model_sha256")
+"""Tags without which no version becomes champion: the decision, and where the model comes from."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class Version:
     version: str
     aliases: tuple[str, ...]
     tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A promotion: the version it was about, as it is now, the champion before it, and whether anything moved."""
+
+    version: Version
+    former: str | None
+    moved: bool
 
 
 def point(client: Any, name: str, alias: str, version: str) -> None:
@@ -51,21 +63,42 @@ def version_at(client: Any, name: str, alias: str) -> str | None:
         raise
 
 
-def crown(client: Any, name: str, version: str) -> None:
-    """Make ``version`` the champion and the former champion ``previous``; nothing moves if it is the champion already."""
-    former = version_at(client, name, CHAMPION)
-    if former == version:
-        return
-    # In this order a run killed in between leaves a champion that is in use, and the next run ends the move.
-    if former is not None:
-        point(client, name, PREVIOUS, former)
-    point(client, name, CHAMPION, version)
+def crown(client: Any, name: str, version: str, expected: str | None) -> None:
+    """Make ``version`` the champion and the former champion ``previous``; nothing moves if it is the champion already.
+
+    Args:
+        expected: the champion that the decision was made against, None where there was none.
+
+    Raises:
+        DartblurError: another version has become champion since, or somebody else is moving it.
+    """
+    with lock(client, name):
+        former = version_at(client, name, CHAMPION)
+        if former == version:
+            return
+        if former != expected:
+            raise DartblurError(
+                f"{name}: version {former or 'none'} is champion now, not {expected or 'none'}, against which version {version} was decided on; "
+                "look at `dartblur history` and try again"
+            )
+        # In this order a run killed in between leaves a champion that is in use, and the next run ends the move.
+        if former is not None:
+            point(client, name, PREVIOUS, former)
+        point(client, name, CHAMPION, version)
 
 
 def read_version(client: Any, name: str, version: str) -> Version:
     """One version as the registry has it now."""
     found = client.get_model_version(name, version)
     return Version(str(found.version), tuple(sorted(found.aliases)), dict(found.tags))
+
+
+def champion(registry: RegistryParams) -> Version | None:
+    """The version in use, None before the first."""
+    client = connect(registry)
+    with one_sentence(registry.tracking_uri):
+        version = version_at(client, registry.name, CHAMPION)
+        return None if version is None else read_version(client, registry.name, version)
 
 
 def history(registry: RegistryParams) -> list[Version]:
@@ -88,26 +121,58 @@ def search(client: Any, query: str) -> list[Any]:
             return items
 
 
-def promote(registry: RegistryParams, version: str | None = None) -> Version:
-    """Make ``version`` (the challenger if None) the champion. The gate's decision on that version holds here too.
+def promote(registry: RegistryParams, version: str | None = None, dry_run: bool = False) -> Move:
+    """Make a version the champion. The gate's decision on that version holds here too.
+
+    Args:
+        version: its number, or an alias that is on it; the challenger if None.
+        dry_run: look and check only.
 
     Raises:
-        UsageError: no such version. DartblurError: the gate did not pass it.
+        UsageError: no such model, version or alias. DartblurError: the gate did not pass it, it lacks a tag that the decision needs, or somebody
+            else is moving the champion.
     """
     client = connect(registry)
     with one_sentence(registry.tracking_uri):
-        chosen = version or version_at(client, registry.name, CHALLENGER)
-        known = {item.version: item for item in history(registry)}
-        if chosen is None or chosen not in known:
-            store = shown(registry.tracking_uri)
-            raise UsageError(f"{registry.name} has no version {chosen or CHALLENGER} at {store}; run `dartblur register` first")
-        tags = known[chosen].tags
-        if tags.get(GATE_PASSED) != "true":
-            raise DartblurError(f"{registry.name} version {chosen} did not pass the gate ({tags.get('gate_reasons', 'no decision')})")
-        if ROLLED_BACK in tags:
-            client.delete_model_version_tag(registry.name, chosen, ROLLED_BACK)
-        crown(client, registry.name, chosen)
-        return read_version(client, registry.name, chosen)
+        chosen = read_version(client, registry.name, _resolve(client, registry, version or CHALLENGER))
+        _must_be_fit(registry.name, chosen)
+        former = version_at(client, registry.name, CHAMPION)
+        if dry_run or former == chosen.version:
+            return Move(chosen, former, False)
+        crown(client, registry.name, chosen.version, former)
+        if ROLLED_BACK in chosen.tags:
+            client.delete_model_version_tag(registry.name, chosen.version, ROLLED_BACK)
+        return Move(read_version(client, registry.name, chosen.version), former, True)
+
+
+def _resolve(client: Any, registry: RegistryParams, name: str) -> str:
+    """The number of the version that ``name``, a number or an alias, stands for."""
+    from mlflow.exceptions import MlflowException
+
+    store = shown(registry.tracking_uri)
+    if not name.isdecimal():
+        found = version_at(client, registry.name, name)
+        if found is None:
+            raise UsageError(f"{registry.name} has no version {name} at {store}; `dartblur history` lists them, `dartblur register` makes one")
+        return found
+    try:
+        return str(client.get_model_version(registry.name, name).version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise UsageError(f"{registry.name} has no version {name} at {store}; `dartblur history` lists them, `dartblur register` makes one") from error
+
+
+def _must_be_fit(name: str, version: Version) -> None:
+    """Refuse a version without a decision that lets it pass, or without what the decision rests on."""
+    missing = [tag for tag in NEEDED if not version.tags.get(tag)]
+    if missing:
+        raise DartblurError(
+            f"{name} version {version.version} was registered without {', '.join(missing)}, which a promotion needs; "
+            "register it with `dartblur register`"
+        )
+    if version.tags[GATE_PASSED] != "true":
+        raise DartblurError(f"{name} version {version.version} did not pass the gate ({version.tags.get('gate_reasons', 'no reasons')})")
 
 
 def rollback(registry: RegistryParams) -> Version:
@@ -125,5 +190,5 @@ def rollback(registry: RegistryParams) -> Version:
         client.set_model_version_tag(name, champion, ROLLED_BACK, "true")
         if ROLLED_BACK in read_version(client, name, previous).tags:
             client.delete_model_version_tag(name, previous, ROLLED_BACK)
-        crown(client, name, previous)
+        crown(client, name, previous, champion)
         return read_version(client, name, previous)

@@ -1,7 +1,8 @@
-"""The promotion gate: which model may become champion. A pure function of the metrics and the floors.
+"""The promotion gate: which model may become champion. A pure function of the metrics, the floors, and the champion's metrics on the same data.
 
-A floor stands by itself, so a good figure on one axis never pays for a bad one on another, and the first version is held to the floors as every
-later one. Whatever is not a finite number (missing, null, NaN, text, true) fails its floor and says why.
+Every floor and every margin stands by itself, so a good figure on one axis never pays for a bad one on another. The first version is held to the
+floors; where there is a champion, a later one also to the margins. Whatever is not a finite number (missing, null, NaN, text, true) fails and says
+why. So does a gain that is no larger than the spread over seeds, or whose spread is not known: noise must not promote a model. A tie is no gain.
 """
 
 import math
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from dartblur.params import Floor, GateParams
+from dartblur.params import Floor, GateParams, Margin
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,79 @@ class FloorResult:
 
 
 @dataclass(frozen=True)
+class MarginResult:
+    """What one comparison with the champion said.
+
+    Attributes:
+        metric, axis, value, ok, reason: as of a floor.
+        better: whether higher or lower values are better.
+        gain: by how much the value must be better; below 0 it may be worse by that.
+        spread: the larger sample standard deviation over seeds of the two, None where the metric has none.
+        champion: the champion's value on the same data, None where there was no finite number.
+    """
+
+    metric: str
+    axis: str
+    better: Literal["higher", "lower"]
+    gain: float
+    spread: float | None
+    value: float | None
+    champion: float | None
+    ok: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in use.
+
+    Attributes:
+        version: in the registry.
+        metrics: its figures on the candidate's data, nested as in reports/metrics.json; empty where they could not be had.
+        problem: one sentence on why not.
+    """
+
+    version: str
+    metrics: Mapping[str, Any]
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The gate's answer: passed only if every floor is met; ``reasons`` has one line for each floor that is not."""
+    """The gate's answer: passed only if every floor and every margin is met; ``reasons`` has one line for each that is not.
+
+    ``champion`` is the version that the margins were taken against, None where there is none; then there are no ``margins``.
+    """
 
     passed: bool
     reasons: tuple[str, ...]
     floors: tuple[FloorResult, ...]
+    champion: str | None = None
+    margins: tuple[MarginResult, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The decision as plain data, the block ``gate`` of reports/metrics.json."""
-        return {"passed": self.passed, "reasons": list(self.reasons), "floors": [asdict(floor) for floor in self.floors]}
+        return {
+            "passed": self.passed,
+            "reasons": list(self.reasons),
+            "floors": [asdict(floor) for floor in self.floors],
+            "champion": self.champion,
+            "margins": [asdict(margin) for margin in self.margins],
+        }
 
 
-def decide(metrics: Mapping[str, Any], gate: GateParams) -> Decision:
-    """Hold ``metrics`` (nested as in reports/metrics.json) against every floor of ``gate``."""
+def decide(metrics: Mapping[str, Any], gate: GateParams, champion: Champion | None = None) -> Decision:
+    """Hold ``metrics`` (nested as in reports/metrics.json) against every floor of ``gate``, and against the champion's by every margin."""
     floors = tuple(_check(metrics, floor) for floor in gate.floors)
-    reasons = tuple(floor.reason for floor in floors if floor.reason is not None)
-    # A gate without floors has seen nothing, so it lets nothing through.
-    return Decision(bool(floors) and all(floor.ok for floor in floors), reasons if floors else ("the gate has no floors",), floors)
+    margins = () if champion is None else tuple(_compare(metrics, champion, margin) for margin in gate.margins)
+    results: list[FloorResult | MarginResult] = [*floors, *margins]
+    reasons = [result.reason for result in results if result.reason is not None]
+    # A gate that has seen nothing lets nothing through.
+    if not floors:
+        reasons.append("the gate has no floors")
+    if champion is not None and not margins:
+        reasons.append("the gate has no margins to the champion")
+    return Decision(not reasons, tuple(reasons), floors, None if champion is None else champion.version, margins)
 
 
 def _check(metrics: Mapping[str, Any], floor: Floor) -> FloorResult:
@@ -61,10 +117,9 @@ def _check(metrics: Mapping[str, Any], floor: Floor) -> FloorResult:
     bound = floor.max if floor.min is None else floor.min
     # Params allow exactly one bound; a gate built without validation still fails closed, on a bound that nothing can reach.
     limit = math.nan if bound is None else float(bound)
-    found, explanation = _look_up(metrics, floor.metric)
-    value, problem = _as_number(found)
+    value, problem = _number(metrics, floor.metric)
     if value is None:
-        reason = f"{floor.metric}: {problem}" + (f" ({explanation})" if explanation else "")
+        reason: str | None = problem
     elif direction == "min" and not value >= limit:
         reason = f"{floor.metric}: {value:.6g} is below the {floor.axis} floor {limit:.6g}"
     elif direction == "max" and not value <= limit:
@@ -74,7 +129,47 @@ def _check(metrics: Mapping[str, Any], floor: Floor) -> FloorResult:
     return FloorResult(floor.metric, floor.axis, direction, limit, value, reason is None, reason)
 
 
+def _compare(metrics: Mapping[str, Any], champion: Champion, margin: Margin) -> MarginResult:
+    value, problem = _number(metrics, margin.metric)
+    theirs, their_problem = _number(champion.metrics, margin.metric)
+    spreads, unknown = _spreads(metrics, champion.metrics, margin.metric)
+    spread = max(spreads) if spreads else None
+    reason: str | None
+    if value is None:
+        reason = problem
+    elif theirs is None:
+        reason = f"{margin.metric}: no figure of champion {champion.version} to compare with ({champion.problem or their_problem})"
+    else:
+        gain = value - theirs if margin.better == "higher" else theirs - value
+        words = f"{margin.metric}: {value:.6g} against {theirs:.6g} of champion {champion.version}"
+        if margin.gain < 0:
+            reason = None if gain >= margin.gain else f"{words} is worse by more than the {margin.axis} margin {-margin.gain:.6g}"
+        elif unknown:
+            reason = f"{words}: {unknown}, so a gain cannot be told from chance"
+        elif not gain >= margin.gain:
+            reason = f"{words} is no gain of {margin.gain:.6g}, the {margin.axis} margin"
+        else:
+            reason = None if gain > (spread or 0.0) else f"{words} is no gain beyond the spread over seeds, {spread or 0.0:.6g}"
+    return MarginResult(margin.metric, margin.axis, margin.better, margin.gain, spread, value, theirs, reason is None, reason)
+
+
+def _spreads(ours: Mapping[str, Any], theirs: Mapping[str, Any], metric: str) -> tuple[list[float], str | None]:
+    """The standard deviations beside a mean, and why one is missing; a metric that is no mean has neither."""
+    figure, dot, last = metric.rpartition(".")
+    if last != "mean":
+        return [], None
+    found = [_number(metrics, f"{figure}{dot}std") for metrics in (ours, theirs)]
+    return [value for value, _ in found if value is not None], next((problem for value, problem in found if value is None), None)
+
+
 _MISSING = object()
+
+
+def _number(metrics: Mapping[str, Any], path: str) -> tuple[float | None, str]:
+    """The finite number at a dotted path, or None and a clause on why there is none."""
+    found, explanation = _look_up(metrics, path)
+    value, problem = _as_number(found)
+    return value, f"{path}: {problem}" + (f" ({explanation})" if explanation else "")
 
 
 def _look_up(metrics: Mapping[str, Any], path: str) -> tuple[Any, str | None]:

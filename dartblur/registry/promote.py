@@ -1,15 +1,23 @@
 """Registering a model: a version with its evidence, the gate's decision on it, and the aliases that follow from the decision."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartblur.params import RegistryParams
+from dartblur.errors import DartblurError
+from dartblur.media.files import atomic_path
+from dartblur.params import GateParams, RegistryParams
 from dartblur.registry import aliases, tracking
 from dartblur.registry.gate import Decision
 from dartblur.registry.lineage import file_sha256, value_sha256
 from dartblur.registry.package import log_model
+
+DECISION = "decision.json"
+"""Artifact of a registration's run: the gate's decision, and where the model comes from."""
+MODEL_SHA256 = "model_sha256"
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,7 @@ class Candidate:
         weights: the U-Net, safetensors.
         evaluation: the content of reports/evaluation.json.
         requirements: pinned packages that the model needs, one ``name==version`` each.
+        gate: what it is held to.
         lineage: tags that say where it comes from: git revision, dvc.lock, data.
         files: further files to keep with the run, such as the training's record.
     """
@@ -27,6 +36,7 @@ class Candidate:
     weights: Path
     evaluation: Mapping[str, Any]
     requirements: list[str]
+    gate: GateParams
     lineage: Mapping[str, str]
     files: tuple[Path, ...] = ()
 
@@ -45,6 +55,28 @@ class Registered:
         return {"name": self.name, "version": self.version, "aliases": list(self.aliases)}
 
 
+def standing(registry: RegistryParams, candidate: Candidate) -> tuple[Registered, dict[str, Any]] | None:
+    """The champion and the decision on it, if it is this very model on this very evidence under this very gate: nothing is left to decide.
+
+    Raises:
+        DartblurError: the store does not answer, or has lost the decision.
+    """
+    import mlflow
+
+    version = aliases.champion(registry)
+    if version is None or not _evidence(candidate).items() <= version.tags.items():
+        return None
+    client = tracking.connect(registry)
+    with tracking.one_sentence(registry.tracking_uri):
+        if not _is_whole(registry.name, version.version):
+            return None
+        run_id = client.get_model_version(registry.name, version.version).run_id
+        record = mlflow.artifacts.load_dict(f"runs:/{run_id}/{DECISION}")
+        aliases.point(client, registry.name, aliases.CHALLENGER, version.version)
+        found = aliases.read_version(client, registry.name, version.version)
+    return Registered(registry.name, version.version, found.aliases, True), record["decision"]
+
+
 def register(registry: RegistryParams, candidate: Candidate, decision: Decision) -> Registered:
     """Register ``candidate`` as challenger and, if the gate passed it, as champion.
 
@@ -59,47 +91,88 @@ def register(registry: RegistryParams, candidate: Candidate, decision: Decision)
     identity = _identity(candidate, decision)
     with tracking.one_sentence(registry.tracking_uri):
         version = _find(client, registry.name, identity)
+        # A model does not have to beat itself: with the champion's own weights it takes the place of that version.
+        champion = aliases.champion(registry)
+        itself = champion is not None and champion.tags.get(MODEL_SHA256) == identity[MODEL_SHA256]
+        expected = champion.version if champion is not None and itself else decision.champion
     reused = version is not None
     if version is None:
         version = _add_version(client, registry, candidate, decision, identity)
     with tracking.one_sentence(registry.tracking_uri):
         aliases.point(client, registry.name, aliases.CHALLENGER, version)
         if decision.passed and aliases.ROLLED_BACK not in aliases.read_version(client, registry.name, version).tags:
-            aliases.crown(client, registry.name, version)
+            aliases.crown(client, registry.name, version, expected)
         found = aliases.read_version(client, registry.name, version)
     return Registered(registry.name, version, found.aliases, reused)
 
 
-def _identity(candidate: Candidate, decision: Decision) -> dict[str, str]:
+def fetch_weights(registry: RegistryParams, version: aliases.Version, target: Path) -> None:
+    """The U-Net of a version as ``target``, safetensors, checked against the hash that it was registered with.
+
+    Raises:
+        DartblurError: its files are gone, or are not those that were registered.
+    """
+    import mlflow
+
+    name = f"{registry.name} version {version.version}"
+    tracking.connect(registry)
+    try:
+        with tracking.one_sentence(registry.tracking_uri), tempfile.TemporaryDirectory() as temporary:
+            found = Path(mlflow.artifacts.download_artifacts(f"models:/{registry.name}/{version.version}", dst_path=temporary))
+            weights = next((found / "artifacts").glob("*.safetensors"), None)
+            if weights is None or file_sha256(weights) != version.tags.get(MODEL_SHA256):
+                raise DartblurError(f"{name}: its weights are not those that were registered")
+            with atomic_path(target) as partial:
+                shutil.copyfile(weights, partial)
+    except OSError as error:
+        raise DartblurError(f"{name}: its files cannot be had ({error.strerror or error})") from error
+
+
+def _evidence(candidate: Candidate) -> dict[str, str]:
+    """The tags by which a model, what was measured of it, and what it is held to are known."""
     return {
-        "model_sha256": file_sha256(candidate.weights),
+        MODEL_SHA256: file_sha256(candidate.weights),
         "evaluation_sha256": value_sha256(candidate.evaluation),
-        "decision_sha256": value_sha256(decision.as_dict()),
+        "gate_sha256": value_sha256(candidate.gate.model_dump()),
     }
+
+
+def _identity(candidate: Candidate, decision: Decision) -> dict[str, str]:
+    return {**_evidence(candidate), "decision_sha256": value_sha256(decision.as_dict())}
 
 
 def _find(client: Any, name: str, identity: Mapping[str, str]) -> str | None:
     """The newest version with these tags whose files are still there."""
+    query = " and ".join([f"name='{name}'", *(f"tags.{key}='{value}'" for key, value in identity.items())])
+    for version in sorted((str(item.version) for item in aliases.search(client, query)), key=int, reverse=True):
+        if _is_whole(name, version):
+            return version
+    return None
+
+
+def _is_whole(name: str, version: str) -> bool:
+    """Whether its artifacts are there: a version that cannot be loaded is no version."""
     from mlflow.exceptions import MlflowException
     from mlflow.models import get_model_info
 
-    query = " and ".join([f"name='{name}'", *(f"tags.{key}='{value}'" for key, value in identity.items())])
-    for version in sorted((str(item.version) for item in aliases.search(client, query)), key=int, reverse=True):
-        try:
-            get_model_info(f"models:/{name}/{version}")
-        except (OSError, MlflowException):
-            continue  # its artifacts were deleted: a version that cannot be loaded is no version
-        return version
-    return None
+    try:
+        get_model_info(f"models:/{name}/{version}")
+    except (OSError, MlflowException):
+        return False
+    return True
 
 
 def _add_version(client: Any, registry: RegistryParams, candidate: Candidate, decision: Decision, identity: Mapping[str, str]) -> str:
     import mlflow
 
-    gate = {aliases.GATE_PASSED: str(decision.passed).lower(), "gate_reasons": "; ".join(decision.reasons)[:4000] or "none"}
+    gate = {
+        aliases.GATE_PASSED: str(decision.passed).lower(),
+        "gate_reasons": "; ".join(decision.reasons)[:4000] or "none",
+        "gate_champion": decision.champion or "none",
+    }
     tags = {**candidate.lineage, **identity, **gate}
     with tracking.run(registry, "register", tags) as log:
-        log.record({"decision": decision.as_dict(), **tags}, "decision.json")
+        log.record({"decision": decision.as_dict(), **tags}, DECISION)
         log.record(candidate.evaluation, "evaluation.json")
         log.metrics({key: value for key, value in tracking.flatten(candidate.evaluation).items() if _is_number(value)})
         for path in candidate.files:

@@ -5,7 +5,6 @@ run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; 
 `dvc repro`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,9 @@ from dartblur.media.files import read_json, write_json
 from dartblur.params import BLURRED, CLEAN, OURS, Params
 from dartblur.progress import progress_bar
 from dartblur.stages import paths
-from dartblur.stages.variation import downstream, open_folder, share, stage
+from dartblur.stages.variation import COMPARED, judge, judging, open_folder, share_compared, stage
 
 ATTACKERS = ("off_the_shelf", "parrot", "restoration")
-SHARED = (paths.CANONICAL, paths.DETECTOR, paths.ARMS / CLEAN, paths.ARMS / BLURRED, paths.RESTORERS / CLEAN, paths.RESTORERS / BLURRED)
 REMEDY = "make it with `dartblur frontier`"
 
 
@@ -31,7 +29,7 @@ def run(params: Params, strengths: Sequence[float]) -> None:
     """
     from dartblur.evaluation.figures import draw_frontier
 
-    for out in (paths.EVALUATION, *SHARED[:4]):
+    for out in (paths.EVALUATION, *COMPARED[:4]):
         if not out.exists():
             raise UsageError(f"{out}: missing; the frontier compares with a run of the pipeline, make one with `dvc repro` first")
     points = _plain()
@@ -52,31 +50,13 @@ def _plain() -> list[dict[str, Any]]:
 
 def _at(params: Params, strength: float) -> list[dict[str, Any]]:
     """The points of one strength."""
-    evaluate = params.evaluate.model_copy(update={"arms": [CLEAN, BLURRED, OURS], "transfer": [], "frozen": []})
-    root = Path.cwd()
-    sources = {name: str((root / getattr(params.privacy, name)).resolve()) for name in ("identities", "teachers")}
-    settings = params.model_copy(
-        update={
-            "preblur": params.preblur.model_copy(update={"strength": strength}),
-            "evaluate": evaluate,
-            "privacy": params.privacy.model_copy(update=sources),
-        }
-    )
+    settings = judging(params).model_copy(update={"preblur": params.preblur.model_copy(update={"strength": strength})})
     folder = paths.WORK / "frontier" / f"{strength:g}"
     open_folder(folder, settings)
-    known = [paths.DOWNSTREAM / f"{arm}-{seed}.json" for arm in (CLEAN, BLURRED) for seed in evaluate.seeds]
-    share(root, folder, [*(out for out in SHARED if out.exists()), *known])
+    share_compared(Path.cwd(), folder, settings)
     stage(folder, paths.PREBLUR, "preblur")
     stage(folder, paths.MODEL, "train")
-    stage(folder, paths.ARMS / OURS, "arm", OURS)
-    stage(folder, paths.RESTORERS / OURS, "restorer", OURS)
-    downstream(folder, OURS, evaluate.seeds)
-    for arm in evaluate.arms:
-        stage(folder, paths.FROZEN / f"{arm}.json", "frozen", arm)
-    stage(folder, paths.PRIVACY, "privacy")
-    stage(folder, paths.EVALUATION, "evaluate")
-    found = json.loads((folder / paths.EVALUATION).read_text(encoding="utf-8"))["arms"][OURS]
-    return [_point(OURS, strength, found)]
+    return [_point(OURS, strength, judge(folder, settings)[OURS])]
 
 
 def _point(arm: str, strength: float | None, figures: Mapping[str, Any]) -> dict[str, Any]:

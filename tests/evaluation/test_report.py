@@ -60,6 +60,20 @@ def test_spreads_and_figures_as_written() -> None:
     assert "One seed" in render(metrics(protocol={"seeds": [0]}), None, [])
 
 
+def test_the_champion_it_was_held_against() -> None:
+    margin = {"metric": "arms.dartblur.suppression.mean", "axis": "utility", "better": "higher", "ok": True, "reason": None, "spread": 0.01}
+    floor = {"metric": "x", "axis": "privacy", "direction": "max", "bound": 1.0, "value": None, "ok": False, "reason": "x: null"}
+    gate = {
+        **{"passed": False, "reasons": ["x: null"], "floors": [floor], "champion": "2"},
+        "margins": [{**margin, "gain": 0.02, "value": 0.75, "champion": 0.7}, {**margin, "gain": -1.0, "value": 0.75, "champion": None, "ok": False}],
+    }
+    html = render(metrics(gate=gate), None, [])
+    assert "Against champion 2" in html
+    assert "0.02 higher at least" in html
+    assert "1 worse at most" in html
+    assert "Against champion" not in render(metrics(gate={**gate, "margins": [], "champion": None}), None, [])
+
+
 def test_intervals_families_and_sizes_as_they_were_measured() -> None:
     value = metrics()
     ours = value["arms"]["dartblur"]

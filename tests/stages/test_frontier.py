@@ -74,7 +74,7 @@ def test_every_strength_is_a_run_of_its_own_on_what_is_shared(tiny: MakeParams, 
     figures = {"suppression": {"mean": 0.5, "std": None}, "convenience": {"l1": 9.0}, "privacy": point(1.0, 0.1, 0.2)["privacy"]}
     paths.REPORTS.mkdir()
     paths.EVALUATION.write_text(json.dumps({"arms": {"clean": figures, "block": figures, "gaussian": figures, "dartblur": figures}}))
-    for out in frontier.SHARED:
+    for out in variation.COMPARED:
         out.mkdir(parents=True)
     paths.DOWNSTREAM.mkdir()
     for arm in ("clean", "gaussian"):

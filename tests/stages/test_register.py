@@ -17,12 +17,13 @@ pytestmark = MLFLOW_WARNINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [{"metric": "arms.dartblur.suppression.mean", "min": 0.5, "axis": "utility"}]
+MARGINS = [{"metric": "arms.dartblur.suppression.mean", "better": "higher", "gain": 0.02, "axis": "utility"}]
 
 
 def settings(registry: RegistryParams) -> Params:
     """The project's params with one floor and a registry of the test's own."""
     params = load_params(ROOT / "params.yaml")
-    return params.model_copy(update={"registry": registry, "gate": params.gate.model_validate({"floors": FLOORS})})
+    return params.model_copy(update={"registry": registry, "gate": params.gate.model_validate({"floors": FLOORS, "margins": MARGINS})})
 
 
 def lay_out(folder: Path, suppression: float | None) -> None:
@@ -53,7 +54,7 @@ def test_metrics_are_the_evaluation_with_gate_and_model(
     assert {key: metrics[key] for key in evaluation()} == evaluation(suppression)
     assert metrics["model"] == {"name": "dartblur", "version": "1", "aliases": names}
     assert metrics["gate"]["passed"] is passed
-    assert set(metrics["gate"]) == {"passed", "reasons", "floors"}
+    assert set(metrics["gate"]) == {"passed", "reasons", "floors", "champion", "margins"}
     assert ("gate: passed" if passed else "gate: not passed") in capsys.readouterr().out
     assert {"git_revision", "git_dirty", "dvc_lock_md5", "data_md5", "profile"} <= set(version.tags)
 
