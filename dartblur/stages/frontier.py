@@ -1,8 +1,8 @@
 """The frontier: suppression against re-identification over strengths of the pre-blur, and the choice of a strength by it.
 
-Every strength is a run of the pipeline's own stages in .work/frontier/<strength>, on the data set, the detector f and the comparisons of the main
-run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; the same command goes on where it was stopped. It is no part of
-`dvc repro`.
+The main run is one point. Every other strength is a run of the pipeline's own stages in .work/frontier/<strength>, on the data set, the detector f and
+the comparisons of the main run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; the same command goes on where it was
+stopped. It is no part of `dvc repro`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,31 +32,32 @@ def run(params: Params, strengths: Sequence[float]) -> None:
     for out in (paths.EVALUATION, *COMPARED[:4]):
         if not out.exists():
             raise UsageError(f"{out}: missing; the frontier compares with a run of the pipeline, make one with `dvc repro` first")
-    points = _plain()
+    points = _main(params.preblur.strength)
     with progress_bar("frontier: strengths", len(strengths)) as show:
         for done, strength in enumerate(strengths, start=1):
-            points += _at(params, strength)
+            if strength != params.preblur.strength:
+                points.append(_at(params, strength))
             show(done, f"{strength:g}")
     write_json(paths.FRONTIER, {"points": points})
     draw_frontier(points, paths.FRONTIER.with_suffix(".png"))
 
 
-def _plain() -> list[dict[str, Any]]:
-    """The arms of the main run that have no strength, and the ordinary blur."""
+def _main(strength: float) -> list[dict[str, Any]]:
+    """The arms of the main run: those that have no strength, the ordinary blur, and dartblur at its own."""
     arms = read_json(paths.EVALUATION, "measure it with `dvc repro`")["arms"]
-    strengths = {BLURRED: 1.0}
-    return [_point(arm, strengths.get(arm), figures) for arm, figures in arms.items() if arm not in (OURS, CLEAN)]
+    strengths = {BLURRED: 1.0, OURS: strength}
+    return [_point(arm, strengths.get(arm), figures) for arm, figures in arms.items() if arm != CLEAN]
 
 
-def _at(params: Params, strength: float) -> list[dict[str, Any]]:
-    """The points of one strength."""
+def _at(params: Params, strength: float) -> dict[str, Any]:
+    """The point of another strength."""
     settings = judging(params).model_copy(update={"preblur": params.preblur.model_copy(update={"strength": strength})})
     folder = paths.WORK / "frontier" / f"{strength:g}"
     open_folder(folder, settings)
     share_compared(Path.cwd(), folder, settings)
     stage(folder, paths.PREBLUR, "preblur")
     stage(folder, paths.MODEL, "train")
-    return [_point(OURS, strength, judge(folder, settings)[OURS])]
+    return _point(OURS, strength, judge(folder, settings)[OURS])
 
 
 def _point(arm: str, strength: float | None, figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,19 +93,21 @@ def test_every_strength_is_a_run_of_its_own_on_what_is_shared(tiny: MakeParams, 
         return 0
 
     monkeypatch.setattr(subprocess, "call", call)
-    frontier.run(tiny(), [1.0, 2.0])
-    assert [words for place, *words in called if place == "1"] == [words for place, *words in called if place == "2"]
-    assert [words[0] for place, *words in called if place == "1"] == [
+    frontier.run(tiny(), [1.0, 2.0, 3.0])
+    assert not [words for place, *words in called if place == "1"]  # the main run's own
+    assert [words for place, *words in called if place == "2"] == [words for place, *words in called if place == "3"]
+    assert [words[0] for place, *words in called if place == "2"] == [
         "preblur", "train", "arm", "restorer", "downstream", "frozen", "frozen", "frozen", "privacy", "evaluate",
     ]  # fmt: skip
     points = json.loads(paths.FRONTIER.read_text())["points"]
-    assert [(found["arm"], found["strength"]) for found in points] == [("block", None), ("gaussian", 1.0), ("dartblur", 1.0), ("dartblur", 2.0)]
+    ours = [("dartblur", strength) for strength in (1.0, 2.0, 3.0)]
+    assert [(found["arm"], found["strength"]) for found in points] == [("block", None), ("gaussian", 1.0), *ours]
     assert paths.FRONTIER.with_suffix(".png").is_file()
     called.clear()
-    frontier.run(tiny(), [1.0, 2.0])
+    frontier.run(tiny(), [1.0, 2.0, 3.0])
     assert not called
     with pytest.raises(UsageError, match="was begun with other parameters"):
-        frontier.run(tiny(seed=1), [1.0])
+        frontier.run(tiny(seed=1), [2.0])
 
 
 def test_a_stage_that_fails_names_its_log(tmp_path: Path, tiny: MakeParams) -> None:
