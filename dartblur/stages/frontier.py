@@ -1,7 +1,7 @@
 """The frontier: suppression against re-identification over strengths of the pre-blur, and the choice of a strength by it.
 
-The main run is one point. Every other strength is a run of the pipeline's own stages in .work/frontier/<strength>, on the data set, the detector f and
-the comparisons of the main run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; the same command goes on where it was
+The main run is one point. Every other strength is a run of the pipeline's own stages in .work/frontier/<strength>, on the data set, the detector f
+and the comparisons of the main run: a training of U, its arm, fresh detectors on it, and all attackers. Hours; the same command goes on where it was
 stopped. It is no part of `dvc repro`.
 """
 
