@@ -382,6 +382,21 @@ def _show(version: "Version") -> None:
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="file to write, ending in .onnx")],
+    model: Annotated[str | None, typer.Option(help="version, alias or .safetensors file (default: what was trained here last)")] = None,
+) -> None:
+    """Write a model as ONNX, for use without torch.
+
+    Example: dartblur export dartblur.onnx --model champion
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import export as stage
+
+    stage.run(load_params(), out, model)
+
+
+@app.command()
 def report(
     summary: Annotated[bool, typer.Option("--summary", help="only print the table and the verdict of the last run")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import cv2
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from dartblur.errors import UsageError
@@ -13,12 +14,14 @@ from dartblur.errors import UsageError
 def configure(threads: int) -> None:
     """Make torch repeatable in this process: a fixed number of threads (sums depend on it) and deterministic kernels only.
 
-    OpenCV, and onnxruntime with it (:func:`~dartblur.detector.wheels.onnx_session`), get as many threads. Subnormal floats are flushed to zero: on a
-    CPU they cost more than the arithmetic. Call it before the first tensor operation, so that torch's worker threads inherit the setting.
+    OpenCV, onnxruntime with it (:func:`~dartblur.optional.onnx_session`) and the linear algebra of numpy get as many threads. Subnormal floats are
+    flushed to zero: on a CPU they cost more than the arithmetic. Call it before the first tensor operation, so that torch's worker threads inherit
+    the setting.
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+    threadpool_limits(threads, user_api="blas")
     torch.use_deterministic_algorithms(True)
     # Deterministic or not, nothing here reads memory that it did not write; by default torch would fill all of it first.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

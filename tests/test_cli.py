@@ -97,7 +97,7 @@ def test_importing_is_cheap(module: str) -> None:
 
 
 ROOMS = [
-    {"errors", "params", "compute", "launch", "processes", "progress"},
+    {"errors", "params", "compute", "launch", "optional", "processes", "progress"},
     {"faces", "media"},
     {"profiles"},
     {"blur"},

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dartblur.blur.unet import UNet
 
-HEADROOM = UNet._HEADROOM
+HEADROOM = UNet.HEADROOM
 
 
 def end_with_artanh(unet: nn.Module, last: nn.Module) -> None:

@@ -1,24 +1,21 @@
-"""Tiles: the squares around faces that the U-Net runs on, in training and in use alike.
+"""Tiles: the squares around faces that the U-Net runs on, in training and in use alike; where they lie, and what they read and write.
 
 A tile is cut out of a pre-blurred picture and resized so that the face has a size that the network knows. What the network *adds* to it is resized
 back and added to the picture, inside the face's box alone: the pre-blur itself is kept at full resolution. Resizing is two small matrix products
 with a triangle filter (bilinear; widened where it shrinks, so that nothing aliases): differentiable, deterministic on every device, and exact at a
-scale of one.
+scale of one. :mod:`dartblur.blur.repaint` does them in numpy, for use; :mod:`dartblur.blur.paint` in torch, for training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from dartblur.blur.base import bounds_to_hide
-from dartblur.blur.unet import blend
 from dartblur.faces.boxes import Boxes
-from dartblur.media.windows import FILL, Window
+from dartblur.media.windows import Window
 
 Floats = npt.NDArray[np.floating[Any]]
 Bounds = tuple[int, int, int, int]
@@ -162,58 +159,53 @@ def _reach(start: int, side: int, size: int, length: int) -> tuple[Floats, int, 
     return centres, first, max(min(int(np.ceil(centres[-1] + margin)) + 1, length), first)
 
 
-def gather(image: Tensor, tile: Tile, fill: Sequence[float]) -> Tensor:
-    """Cut a tile out of a picture.
+@dataclass(frozen=True)
+class Reading:
+    """How a tile is read: ``rows @ pixels[top:bottom, left:right] @ columns.T``.
 
-    Args:
-        image: (C, H, W), any numeric type. fill: C values for what lies beyond the picture.
-
-    Returns:
-        (C, size, size) float32, or float64 for a float64 picture.
+    Attributes:
+        rows, columns: weights (size, bottom - top) and (size, right - left), float64; rows of both sum to 1 where the tile is inside the picture.
+        top, bottom, left, right: the pixels that it needs.
     """
-    window, dtype = tile.window, image.dtype if image.dtype == torch.float64 else torch.float32
-    ys, top, bottom = _reach(window.top, window.side, tile.size, image.shape[1])
-    xs, left, right = _reach(window.left, window.side, tile.size, image.shape[2])
-    scale = window.side / tile.size
-    rows = torch.from_numpy(_filter(ys, scale, top, bottom)).to(image.device, dtype)  # (size, h)
-    columns = torch.from_numpy(_filter(xs, scale, left, right)).to(image.device, dtype)  # (size, w)
-    beyond = 1 - rows.sum(dim=1)[:, None] * columns.sum(dim=1)[None]  # (size, size), 0 inside the picture
-    part = image[:, top:bottom, left:right]
-    # A channel at a time: a face of thousands of pixels must not become gigabytes of floats.
-    return torch.stack([rows @ channel.to(dtype) @ columns.T + value * beyond for channel, value in zip(part, fill, strict=True)])
+
+    rows: Floats
+    columns: Floats
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def beyond(self) -> Floats:
+        """The share (size, size) of each of the tile's pixels that lies beyond the picture."""
+        return np.asarray(1 - self.rows.sum(axis=1)[:, None] * self.columns.sum(axis=1)[None])
 
 
-def spread(added: Tensor, tile: Tile) -> Tensor:
-    """Resize what a network added to a tile (C, size, size) back to the face's own pixels: (C, y2 - y1, x2 - x1)."""
+def reading(tile: Tile, width: int, height: int) -> Reading:
+    """How ``tile`` is cut out of a picture of ``width`` x ``height`` pixels."""
+    window, scale = tile.window, tile.window.side / tile.size
+    ys, top, bottom = _reach(window.top, window.side, tile.size, height)
+    xs, left, right = _reach(window.left, window.side, tile.size, width)
+    return Reading(_filter(ys, scale, top, bottom), _filter(xs, scale, left, right), top, bottom, left, right)
+
+
+def writing(tile: Tile) -> tuple[Floats, Floats]:
+    """How a tile is resized back to its face's own pixels: ``rows @ plane @ columns.T``, weights (y2 - y1, size) and (x2 - x1, size), float64."""
     x1, y1, x2, y2 = tile.bounds
     scale = tile.size / tile.window.side
-    rows, columns = (
-        _inside((np.arange(a, b) - start + 0.5) * scale - 0.5, scale, tile.size).to(added.device, added.dtype)
-        for a, b, start in ((y1, y2, tile.window.top), (x1, x2, tile.window.left))
-    )
-    return rows @ added @ columns.T
+    top, left = tile.window.top, tile.window.left
+    rows, columns = (_inside((np.arange(a, b) - start + 0.5) * scale - 0.5, scale, tile.size) for a, b, start in ((y1, y2, top), (x1, x2, left)))
+    return rows, columns
 
 
-def _inside(centres: Floats, scale: float, size: int) -> Tensor:
+def _inside(centres: Floats, scale: float, size: int) -> Floats:
     """Weights (N, size) of a tile's pixels; at its border the missing ones are left out of the mean."""
     weights = _filter(centres, scale, 0, size)
-    return torch.from_numpy(weights / weights.sum(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-@dataclass(frozen=True)
-class TileBatch:
-    """Tiles of one size: pre-blurred pictures (N, 3, T, T) in grey levels, masks (N, 1, T, T), 0 or 1."""
-
-    blurred: Tensor
-    mask: Tensor
-
-
-def cut_tiles(image: Tensor, mask: Tensor, tiles: Sequence[Tile]) -> TileBatch:
-    """Cut tiles of one size out of a pre-blurred picture (3, H, W) of grey levels and its mask (1, H, W), 0 or 1."""
-    pictures = torch.stack([gather(image, tile, FILL) for tile in tiles])
-    # Whatever a box touches is inside, however little of it a tile's pixel holds.
-    masks = torch.stack([gather(mask, tile, (0.0,)) for tile in tiles]) > 1 / 512
-    return TileBatch(pictures, masks.to(pictures.dtype))
+MASK_SHARE = 1 / 512
+"""Whatever a box touches is inside the mask of a tile, however little of it the tile's pixel holds."""
 
 
 def by_square(tiles: Sequence[Tile]) -> list[list[int]]:
@@ -230,52 +222,3 @@ def by_size(tiles: Sequence[Tile]) -> dict[int, list[int]]:
     for index, tile in enumerate(tiles):
         sizes.setdefault(tile.size, []).append(index)
     return dict(sorted(sizes.items()))
-
-
-@dataclass(frozen=True)
-class Painted:
-    """g(x) of a batch of views, and the tiles that it was put together from.
-
-    Attributes:
-        views: (B, 3, H, W) grey levels, differentiable in the network's weights.
-        tiles: by tile size, the view and a tile of each square that ran, what the network saw there, and what it made of it (N, 3, T, T).
-    """
-
-    views: Tensor
-    tiles: list[tuple[list[tuple[int, Tile]], TileBatch, Tensor]]
-
-
-def paint(unet: Callable[[Tensor, Tensor], Tensor], blurred: Tensor, mask: Tensor, faces: Sequence[Sequence[Tile]]) -> Painted:
-    """g(x) of the method for a batch of views, the U-Net on tiles only.
-
-    Args:
-        blurred: x~, (B, 3, H, W), grey levels 0 to 255. mask: b, (B, 1, H, W), 0 or 1.
-        faces: B lists from :func:`tiles_of`. Where faces overlap, the largest paints.
-    """
-    count, channels, height, width = blurred.shape
-    jobs = [(view, tile) for view, tiles in enumerate(faces) for tile in tiles]
-    squares, first = [], 0  # of each square the jobs that it serves
-    for tiles in faces:
-        squares += [[first + index for index in square] for square in by_square(tiles)]
-        first += len(tiles)
-    owner = np.full((count, height, width), -1, np.int64)
-    for index, (view, tile) in enumerate(jobs):
-        x1, y1, x2, y2 = tile.bounds
-        owner[view, y1:y2, x1:x2] = index
-    where, values, kept = [], [], []
-    for indices in by_size([jobs[square[0]][1] for square in squares]).values():
-        shown = [jobs[squares[i][0]] for i in indices]
-        batches = [cut_tiles(blurred[view], mask[view], [tile]) for view, tile in shown]
-        seen = TileBatch(torch.cat([b.blurred for b in batches]), torch.cat([b.mask for b in batches]))
-        made = blend(unet, seen.blurred, seen.mask)  # (N, 3, T, T)
-        kept.append((shown, seen, made))
-        for added, index in ((added, index) for i, added in zip(indices, made - seen.blurred, strict=True) for index in squares[i]):
-            view, tile = jobs[index]
-            x1, y1, x2, y2 = tile.bounds
-            rows, columns = np.nonzero(owner[view, y1:y2, x1:x2] == index)
-            where.append(torch.from_numpy((view * height + rows + y1) * width + columns + x1))
-            values.append(spread(added, tile)[:, torch.from_numpy(rows), torch.from_numpy(columns)])  # (3, pixels)
-    change = blurred.new_zeros(channels, count * height * width)
-    if values:
-        change = change.index_copy(1, torch.cat(where).to(blurred.device), torch.cat(values, dim=1))
-    return Painted(blurred + change.reshape(channels, count, height, width).transpose(0, 1), kept)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_SLOPE = 0.01
+SLOPE = 0.01
 _GRID = 4
 """The painted rectangle has edges at multiples of this, so that the convolutions meet few sizes: a new one costs the library a new plan."""
 
@@ -87,8 +87,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # In place: a convolution's backward pass does not ask for what it put out.
-        x = F.leaky_relu(self.first(x), _SLOPE, inplace=True)
-        return F.max_pool2d(F.leaky_relu(self.second(x), _SLOPE, inplace=True), 2)
+        x = F.leaky_relu(self.first(x), SLOPE, inplace=True)
+        return F.max_pool2d(F.leaky_relu(self.second(x), SLOPE, inplace=True), 2)
 
 
 class Up(nn.Module):
@@ -102,16 +102,16 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, course: Course) -> Tensor:
         """The held part of (B, inputs, H, W) to the wanted part of (B, outputs, 2H, 2W)."""
-        x = F.leaky_relu(_convolve(self.first, x, course.held, course.middle), _SLOPE, inplace=True)
+        x = F.leaky_relu(_convolve(self.first, x, course.held, course.middle), SLOPE, inplace=True)
         x = _convolve(self.second, F.pixel_shuffle(x, 2), course.middle.finer(), course.wanted)
-        return x if self.last else F.leaky_relu(x, _SLOPE, inplace=True)
+        return x if self.last else F.leaky_relu(x, SLOPE, inplace=True)
 
 
 def _start_alive(unet: nn.Module) -> None:
     """He's initialisation (2015): under torch's own, made for other activations, a signal of sixteen layers and more dies out and U learns slowly."""
     for module in unet.modules():
         if isinstance(module, nn.Conv2d) and module.bias is not None:
-            nn.init.kaiming_normal_(module.weight, a=_SLOPE)
+            nn.init.kaiming_normal_(module.weight, a=SLOPE)
             nn.init.zeros_(module.bias)
     for module in unet.modules():
         if isinstance(module, Up):
@@ -140,7 +140,7 @@ class UNet(nn.Module):
         depth: levels, at least 3; inputs must be multiples of ``2 ** depth``.
     """
 
-    _HEADROOM = 0.998
+    HEADROOM = 0.998
     """The input is scaled by this inside artanh, which is infinite at 1, and the output back."""
     whole = False
     """Paint everything, not just a rectangle around the masks: for comparisons."""
@@ -177,7 +177,7 @@ class UNet(nn.Module):
         painted = courses[0].wanted
         out = self.up[-1](x, courses[0]).to(blurred.dtype)  # (B, 3, h, w); whatever the convolutions ran in, what follows is exact
         out = F.pad(out, (painted.left, width - painted.right, painted.top, height - painted.bottom))  # (B, 3, H, W)
-        return torch.tanh(out + torch.atanh(blurred * self._HEADROOM)) / self._HEADROOM
+        return torch.tanh(out + torch.atanh(blurred * self.HEADROOM)) / self.HEADROOM
 
 
 def blend(unet: Callable[[Tensor, Tensor], Tensor], blurred: Tensor, mask: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from dartblur.detector.detections import Detections, Floats, suppress
-from dartblur.detector.wheels import onnx_session, wheel_file
+from dartblur.detector.wheels import wheel_file
 from dartblur.faces.boxes import Boxes
 from dartblur.media.images import Image
+from dartblur.optional import onnx_session
 
 CELL, STRIDE = 12, 2
 """Pixels that the first network sees at once, and its step."""

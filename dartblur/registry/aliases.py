@@ -121,6 +121,17 @@ def search(client: Any, query: str) -> list[Any]:
             return items
 
 
+def find(registry: RegistryParams, name: str) -> Version:
+    """The version that ``name``, a number or an alias, stands for.
+
+    Raises:
+        UsageError: there is none.
+    """
+    client = connect(registry)
+    with one_sentence(registry.tracking_uri):
+        return read_version(client, registry.name, _resolve(client, registry, name))
+
+
 def promote(registry: RegistryParams, version: str | None = None, dry_run: bool = False) -> Move:
     """Make a version the champion. The gate's decision on that version holds here too.
 

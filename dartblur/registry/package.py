@@ -1,4 +1,4 @@
-"""Packing the model for MLflow: weights, this package's code, pinned requirements, signature and example, so that it loads on another machine."""
+"""Packing the model for MLflow: weights, detector, this package's code, pinned requirements, signature, example: it loads on another machine."""
 
 import shutil
 import tempfile
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 import dartblur
+from dartblur.detector.yunet import yunet_file
 from dartblur.media.images import Image, encode_image
 
 REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pydantic", "safetensors", "torch")
@@ -36,9 +37,9 @@ def log_model(name: str, weights: Path, requirements: list[str]) -> Any:
         return mlflow.pyfunc.log_model(
             name=name,
             python_model=str(_DEFINITION),
-            artifacts={"weights": str(weights)},
+            artifacts={"weights": str(weights), "detector": str(yunet_file())},
             code_paths=[str(code)],
-            model_config={"device": "cpu"},
+            model_config={"device": "cpu", "score": 0.5},
             pip_requirements=requirements,
             signature=signature(),
             input_example=example(),
@@ -46,15 +47,19 @@ def log_model(name: str, weights: Path, requirements: list[str]) -> Any:
 
 
 def signature() -> Any:
-    """Input and output columns. ``boxes`` has MLflow's type Any: Array(Array(double)) would refuse boxes written as whole numbers."""
+    """Input and output columns.
+
+    Pictures and boxes have MLflow's type Any: an array is no binary, and Array(Array(double)) would refuse boxes written as whole numbers.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
 
+    columns: list[tuple[Any, str]] = [(AnyType(), "image"), ("long", "width"), ("long", "height"), ("long", "faces")]
+    columns += [(AnyType(), "boxes"), (AnyType(), "scores"), ("string", "boxes_from"), ("string", "status")]
     return ModelSignature(
-        # Optional for MLflow, so that a row without boxes meets the model's own refusal, which says what to do.
-        Schema([ColSpec("binary", "image"), ColSpec(AnyType(), "boxes", required=False)]),
-        Schema([ColSpec("binary", "image"), ColSpec("long", "width"), ColSpec("long", "height"), ColSpec("long", "faces")]),
+        Schema([ColSpec(AnyType(), "image"), ColSpec(AnyType(), "boxes", required=False)]),
+        Schema([ColSpec(kind, name) for kind, name in columns]),
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dartblur.blur.dartblur import DartBlur
+from dartblur.blur.export import export_onnx
 from dartblur.errors import DartblurError
 from dartblur.media.files import atomic_path
 from dartblur.params import GateParams, RegistryParams
@@ -15,6 +17,8 @@ from dartblur.registry.gate import Decision
 from dartblur.registry.lineage import file_sha256, value_sha256
 from dartblur.registry.package import log_model
 
+ONNX = "dartblur.onnx"
+"""Artifact of a registration's run: the U-Net for use without torch."""
 DECISION = "decision.json"
 """Artifact of a registration's run: the gate's decision, and where the model comes from."""
 MODEL_SHA256 = "model_sha256"
@@ -177,6 +181,9 @@ def _add_version(client: Any, registry: RegistryParams, candidate: Candidate, de
         log.metrics({key: value for key, value in tracking.flatten(candidate.evaluation).items() if _is_number(value)})
         for path in candidate.files:
             log.file(path)
+        with tempfile.TemporaryDirectory() as temporary:
+            export_onnx(DartBlur.load(candidate.weights), Path(temporary) / ONNX)
+            log.file(Path(temporary) / ONNX)
         with tracking.one_sentence(registry.tracking_uri):
             with mlflow.start_run(run_id=log.run_id):
                 info = log_model(registry.name, candidate.weights, candidate.requirements)

@@ -138,7 +138,7 @@ def anonymizer(params: Params, arm: str) -> Anonymizer:
 
 def _swap(seed: int) -> Swap:
     """Averaged faces of data/sample, and YuNet to find where they go."""
-    from dartblur.detector.pretrained import YuNet
+    from dartblur.detector.yunet import YuNet
 
     return Swap(Averages.of(FaceDataset(SAMPLE), seed), YuNet().points)
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dartblur.blur.tiles import Tile, TileBatch, TileSpec, cut_tiles, gather, tile_around
+from dartblur.blur.paint import TileBatch, cut_tiles, gather
+from dartblur.blur.tiles import Tile, TileSpec, tile_around
 from dartblur.detector.views import Views
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import mask_of, pixel_bounds

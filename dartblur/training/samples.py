@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dartblur.blur.tiles import TileSpec, paint, tiles_of
+from dartblur.blur.paint import paint
+from dartblur.blur.tiles import TileSpec, tiles_of
 from dartblur.blur.unet import UNet
 from dartblur.detector.views import Views
 from dartblur.media.images import Image

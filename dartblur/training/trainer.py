@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from dartblur.blur.dartblur import DartBlurConfig
-from dartblur.blur.tiles import Painted, Tile, gather, paint, tile_around, tiles_of
+from dartblur.blur.paint import Painted, gather, paint
+from dartblur.blur.repaint import DartBlurConfig
+from dartblur.blur.tiles import Tile, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.blur.weights import new_unet
 from dartblur.compute import mixed

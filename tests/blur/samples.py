@@ -7,9 +7,10 @@ from torch import nn
 
 from dartblur.blur.base import Anonymizer
 from dartblur.blur.block import Block
-from dartblur.blur.dartblur import DartBlur, DartBlurConfig
+from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.blur.unet import UNet
 from dartblur.faces.boxes import Boxes, as_boxes, pixel_bounds
 from dartblur.media.images import Image

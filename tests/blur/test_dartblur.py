@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from torch import nn
 
-from dartblur.blur.dartblur import TILES_A_BATCH, DartBlur, DartBlurConfig, save_unet
+from dartblur.blur.dartblur import DartBlur, save_unet
 from dartblur.blur.gaussian import Gaussian
+from dartblur.blur.repaint import TILES_A_BATCH, DartBlurConfig
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.tensors import save_tensors

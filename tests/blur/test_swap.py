@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dartblur.blur import swap
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.swap import POINTS, SIDE, Averages, Swap, similarity
-from dartblur.detector.pretrained import YuNet
+from dartblur.detector.yunet import YuNet
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import as_boxes, mask_of
 from dartblur.faces.dataset import FaceDataset

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.gaussian import Gaussian
-from dartblur.blur.tiles import Painted, Tile, by_size, by_square, cut_tiles, gather, paint, spread, tile_around, tiles_of
+from dartblur.blur.paint import Painted, cut_tiles, gather, paint, spread
+from dartblur.blur.tiles import Tile, by_size, by_square, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.images import Image

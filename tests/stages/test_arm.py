@@ -10,9 +10,10 @@ import torch
 from dartblur.blur.base import Anonymizer
 from dartblur.blur.block import Block
 from dartblur.blur.copy import Clean
-from dartblur.blur.dartblur import UNET_FILE, DartBlur, DartBlurConfig, save_unet
+from dartblur.blur.dartblur import UNET_FILE, DartBlur, save_unet
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import mask_of
 from dartblur.faces.dataset import FaceDataset

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dartblur.blur.dartblur import UNET_FILE, DartBlurConfig, save_unet
+from dartblur.blur.dartblur import UNET_FILE, save_unet
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.cli import app
 from dartblur.errors import DartblurError, UsageError
 from dartblur.evaluation import verification

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dartblur.blur.dartblur import UNET_FILE, DartBlurConfig, save_unet
+from dartblur.blur.dartblur import UNET_FILE, save_unet
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.errors import UsageError
 from dartblur.faces.dataset import FaceDataset
 from dartblur.stages import arm, paths, review

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from dartblur.blur.dartblur import UNET_FILE, DartBlur, DartBlurConfig
+from dartblur.blur.dartblur import UNET_FILE, DartBlur
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import as_boxes
 from dartblur.faces.dataset import TABLE, FaceDataset, write_table

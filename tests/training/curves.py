@@ -15,7 +15,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from dartblur.blur.tiles import TileBatch
+from dartblur.blur.paint import TileBatch
 from dartblur.compute import configure
 from dartblur.faces.dataset import FaceDataset
 from dartblur.launch import join_processes
