@@ -1,5 +1,6 @@
 """The command line: thin, one function a command. Everything heavy is imported inside the command that needs it."""
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -330,6 +331,7 @@ def rescore() -> None:
 def promote(
     version: Annotated[str | None, typer.Argument(help="number or alias of the version; the challenger if none is given")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and say what would move, move nothing")] = False,
+    reason: Annotated[str | None, typer.Option(help="why, kept with the version together with your user name")] = None,
 ) -> None:
     """Make a version that passed the gate the champion.
 
@@ -338,7 +340,9 @@ def promote(
     from dartblur.params import load_params
     from dartblur.registry import aliases
 
-    move = aliases.promote(load_params().registry, version, dry_run)
+    registry = load_params().registry
+    approval = None if reason is None else aliases.Approval(getpass.getuser(), reason)
+    move = aliases.plan(registry, version) if dry_run else aliases.promote(registry, version, approval)
     if move.former == move.version.version:
         typer.echo(f"version {move.version.version} is the champion already; nothing moved")
     elif move.moved:

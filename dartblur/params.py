@@ -284,6 +284,7 @@ class RegistryParams(_Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
     tracking_uri: Annotated[str, Field(min_length=1)]
     experiment: Annotated[str, Field(min_length=1)]
+    promotion: Literal["gate", "hand"]
 
 
 class Params(_Section):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dartblur.media.files import read_json
+from dartblur.registry.aliases import Move
 
 _COLUMNS = {
     "AP": "ap.all.mean",
@@ -57,6 +58,20 @@ def markdown(metrics: dict[str, Any]) -> str:
     for arm, values in (metrics.get("arms") or {}).items():
         lines.append(f"| {arm} | " + " | ".join(_number(_at(values, path)) for path in _COLUMNS.values()) + " |")
     return "\n".join(lines) + "\n"
+
+
+def intention(move: Move) -> str:
+    """One line: what a promotion would do."""
+    version = move.version.version
+    if move.former == version:
+        return f"version {version} is the champion already; nothing moves"
+    return f"version {version} would become champion in place of {move.former or 'none'}"
+
+
+def promotion(move: Move) -> str:
+    """The page on which an operator decides: what would move, and what the version carries."""
+    rows = "\n".join(f"| {key} | {str(value).replace('|', '/')} |" for key, value in sorted(move.version.tags.items()))
+    return f"# Promotion\n\n**{intention(move)}**\n\n| of version {move.version.version} | |\n|---|---|\n{rows}\n"
 
 
 def _at(values: Any, path: str) -> Any:

@@ -43,7 +43,7 @@ def verdict(metrics: Mapping[str, Any]) -> Verdict:
         return Verdict("refused", "Not promoted", text if reasons else f"{name} is not in use: the gate gave no reason.", reasons)
     if "champion" in (model.get("aliases") or ()):
         return Verdict("promoted", "Promoted", f"{name} met every bound that it is held to and is the champion from now on.", reasons)
-    text = f"{name} met every bound, but is not the champion: it was rolled back earlier, or another version was put in its place by hand."
+    text = f"{name} met every bound, but is not the champion: it waits for somebody to promote it, or it was rolled back earlier."
     return Verdict("passed", "Passed, not promoted", text, reasons)
 
 

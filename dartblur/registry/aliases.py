@@ -31,8 +31,20 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """Who wanted a move by hand, and why; kept as tags of the version."""
+
+    operator: str
+    reason: str
+
+    def tags(self) -> dict[str, str]:
+        """As tags of a version."""
+        return {"promoted_by": self.operator, "promotion_reason": self.reason}
+
+
+@dataclass(frozen=True)
 class Move:
-    """A promotion: the version it was about, as it is now, the champion before it, and whether anything moved."""
+    """A promotion: the version it is about, as it is now, the champion before it, and whether anything moved."""
 
     version: Version
     former: str | None
@@ -132,28 +144,44 @@ def find(registry: RegistryParams, name: str) -> Version:
         return read_version(client, registry.name, _resolve(client, registry, name))
 
 
-def promote(registry: RegistryParams, version: str | None = None, dry_run: bool = False) -> Move:
-    """Make a version the champion. The gate's decision on that version holds here too.
+def plan(registry: RegistryParams, version: str | None = None) -> Move:
+    """What :func:`carry_out` would do to make a version the champion; nothing moves.
 
     Args:
         version: its number, or an alias that is on it; the challenger if None.
-        dry_run: look and check only.
 
     Raises:
-        UsageError: no such model, version or alias. DartblurError: the gate did not pass it, it lacks a tag that the decision needs, or somebody
-            else is moving the champion.
+        UsageError: no such model, version or alias. DartblurError: the gate did not pass it, or it lacks a tag that the decision needs.
     """
     client = connect(registry)
     with one_sentence(registry.tracking_uri):
         chosen = read_version(client, registry.name, _resolve(client, registry, version or CHALLENGER))
         _must_be_fit(registry.name, chosen)
-        former = version_at(client, registry.name, CHAMPION)
-        if dry_run or former == chosen.version:
-            return Move(chosen, former, False)
-        crown(client, registry.name, chosen.version, former)
-        if ROLLED_BACK in chosen.tags:
-            client.delete_model_version_tag(registry.name, chosen.version, ROLLED_BACK)
-        return Move(read_version(client, registry.name, chosen.version), former, True)
+        return Move(chosen, version_at(client, registry.name, CHAMPION), False)
+
+
+def carry_out(registry: RegistryParams, move: Move, approval: Approval | None = None) -> Move:
+    """Make the version of ``move`` the champion. The gate's decision on it holds here too; the champion already stays as it is.
+
+    Raises:
+        DartblurError: another version has become champion since the move was planned, somebody else is moving it, or the version is not fit.
+    """
+    client, version = connect(registry), move.version.version
+    with one_sentence(registry.tracking_uri):
+        _must_be_fit(registry.name, read_version(client, registry.name, version))
+        if move.former == version:
+            return move
+        crown(client, registry.name, version, move.former)
+        if ROLLED_BACK in move.version.tags:
+            client.delete_model_version_tag(registry.name, version, ROLLED_BACK)
+        for key, value in ({} if approval is None else approval.tags()).items():
+            client.set_model_version_tag(registry.name, version, key, value)
+        return Move(read_version(client, registry.name, version), move.former, True)
+
+
+def promote(registry: RegistryParams, version: str | None = None, approval: Approval | None = None) -> Move:
+    """:func:`plan` and :func:`carry_out` at once."""
+    return carry_out(registry, plan(registry, version), approval)
 
 
 def _resolve(client: Any, registry: RegistryParams, name: str) -> str:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ from dartblur.errors import DartblurError
 from dartblur.media.files import atomic_path
 from dartblur.params import GateParams, RegistryParams
 from dartblur.registry import aliases, tracking
+from dartblur.registry.card import write_card
 from dartblur.registry.gate import Decision
 from dartblur.registry.lineage import file_sha256, value_sha256
 from dartblur.registry.package import log_model
 
 ONNX = "dartblur.onnx"
 """Artifact of a registration's run: the U-Net for use without torch."""
+CARD = "model_card"
+"""Artifacts of a registration's run: the model card, .md and .html."""
 DECISION = "decision.json"
 """Artifact of a registration's run: the gate's decision, and where the model comes from."""
 MODEL_SHA256 = "model_sha256"
@@ -34,6 +37,7 @@ class Candidate:
         requirements: pinned packages that the model needs, one ``name==version`` each.
         gate: what it is held to.
         lineage: tags that say where it comes from: git revision, dvc.lock, data.
+        recipe: how it was trained, key to value, for the model card.
         files: further files to keep with the run, such as the training's record.
     """
 
@@ -42,6 +46,7 @@ class Candidate:
     requirements: list[str]
     gate: GateParams
     lineage: Mapping[str, str]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
@@ -82,7 +87,7 @@ def standing(registry: RegistryParams, candidate: Candidate) -> tuple[Registered
 
 
 def register(registry: RegistryParams, candidate: Candidate, decision: Decision) -> Registered:
-    """Register ``candidate`` as challenger and, if the gate passed it, as champion.
+    """Register ``candidate`` as challenger and, if the gate passed it and ``registry.promotion`` is gate, as champion.
 
     The same weights with the same evaluation and the same decision are the same version: it is found by its tags and only its aliases are set
     again. A decision that differs (other floors) is a new version, so that a version has one decision for good, and a stricter gate never leaves
@@ -104,7 +109,8 @@ def register(registry: RegistryParams, candidate: Candidate, decision: Decision)
         version = _add_version(client, registry, candidate, decision, identity)
     with tracking.one_sentence(registry.tracking_uri):
         aliases.point(client, registry.name, aliases.CHALLENGER, version)
-        if decision.passed and aliases.ROLLED_BACK not in aliases.read_version(client, registry.name, version).tags:
+        by_rule = registry.promotion == "gate"
+        if by_rule and decision.passed and aliases.ROLLED_BACK not in aliases.read_version(client, registry.name, version).tags:
             aliases.crown(client, registry.name, version, expected)
         found = aliases.read_version(client, registry.name, version)
     return Registered(registry.name, version, found.aliases, reused)
@@ -184,6 +190,9 @@ def _add_version(client: Any, registry: RegistryParams, candidate: Candidate, de
         with tempfile.TemporaryDirectory() as temporary:
             export_onnx(DartBlur.load(candidate.weights), Path(temporary) / ONNX)
             log.file(Path(temporary) / ONNX)
+        card = write_card(f"{registry.name} {tags[MODEL_SHA256][:12]}", candidate.evaluation, tags, candidate.recipe, decision)
+        log.text(card.markdown, f"{CARD}.md")
+        log.text(card.html, f"{CARD}.html")
         with tracking.one_sentence(registry.tracking_uri):
             with mlflow.start_run(run_id=log.run_id):
                 info = log_model(registry.name, candidate.weights, candidate.requirements)

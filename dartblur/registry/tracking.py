@@ -158,6 +158,10 @@ class RunLog:
         """Log plain data as the JSON artifact ``name``; NaN becomes null."""
         self._bytes((json.dumps(without_nan(value), indent=2) + "\n").encode(), name, None)
 
+    def text(self, text: str, name: str) -> None:
+        """Log a text as the artifact ``name``."""
+        self._bytes(text.encode(), name, None)
+
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log a file as an artifact, below ``folder``."""
         with one_sentence(self._uri):

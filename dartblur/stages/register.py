@@ -11,6 +11,7 @@ import typer
 
 from dartblur.media.files import read_json, write_json
 from dartblur.params import Params
+from dartblur.registry import tracking
 from dartblur.registry.aliases import CHAMPION
 from dartblur.registry.gate import decide
 from dartblur.registry.lineage import dag_state, git_state, pinned_requirements
@@ -37,6 +38,7 @@ def run(params: Params) -> None:
         gate=params.gate,
         # These two entries of dvc.lock are about to be written, so they are not part of where the model comes from.
         lineage={**git_state(Path()), **dag_state(DVC_LOCK, "ingest", ("register", "report")), "profile": params.profile},
+        recipe=_recipe(params),
         files=(TRAINING,) if TRAINING.is_file() else (),
     )
     kept = standing(params.registry, candidate)
@@ -46,14 +48,22 @@ def run(params: Params) -> None:
     else:
         registered, decision = kept
     write_json(paths.METRICS, {**evaluation, "gate": decision, "model": registered.as_dict()})
-    _tell(decision, registered)
+    _tell(decision, registered, params.registry.promotion)
 
 
-def _tell(decision: Mapping[str, Any], registered: Registered) -> None:
+def _recipe(params: Params) -> dict[str, Any]:
+    """What of the settings a reader of the model card wants to know."""
+    train = params.train.model_dump(include={"weights", "additions", "near", "warm", "inner", "budget", "epochs", "epoch_steps", "batch"})
+    chosen = {"preblur": params.preblur.model_dump(), "unet": params.unet.model_dump(), "train": train}
+    return {"profile": params.profile, "seed": params.seed, "data": params.data.source, **tracking.flatten(chosen)}
+
+
+def _tell(decision: Mapping[str, Any], registered: Registered, promotion: str) -> None:
     typer.echo(f"gate: {'passed' if decision['passed'] else 'not passed'}")
     for reason in decision["reasons"]:
         typer.echo(f"  {reason}")
     known = "as before" if registered.reused else "new"
     typer.echo(f"model: {registered.name} version {registered.version} ({known}), aliases {', '.join(registered.aliases)}")
     if decision["passed"] and CHAMPION not in registered.aliases:
-        typer.echo("  it was rolled back earlier; `dartblur promote` makes it champion again")
+        why = "it was rolled back earlier" if promotion == "gate" else "it waits to be promoted by hand"
+        typer.echo(f"  {why}; `dartblur promote {registered.version}` makes it champion")

@@ -32,7 +32,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dartblur.registry.tracking import connect
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    connect(RegistryParams(name="empty", tracking_uri=f"sqlite:///{path}", experiment="empty")).search_experiments()
+    connect(RegistryParams(name="empty", tracking_uri=f"sqlite:///{path}", experiment="empty", promotion="gate")).search_experiments()
     return path
 
 
@@ -45,7 +45,7 @@ def fresh_registry(folder: Path, store: Path) -> Iterator[RegistryParams]:
     shutil.copy(store, folder / "mlflow.db")
     with chdir(folder):
         # Absolute, because MLflow keeps one engine for each URI of a process.
-        yield RegistryParams(name="dartblur", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", experiment="test")
+        yield RegistryParams(name="dartblur", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", experiment="test", promotion="gate")
     mlflow.set_tracking_uri(before)
     mlflow.set_registry_uri(before)
 

@@ -104,7 +104,7 @@ def test_promotion_by_hand_holds_to_the_gate(registry: RegistryParams, weights: 
 def test_a_promotion_can_be_tried_and_repeated(registry: RegistryParams, tmp_path: Path) -> None:
     submit(registry, write_model(tmp_path / "a.safetensors", 1), evaluation())
     submit(registry, write_model(tmp_path / "b.safetensors", 2), evaluation(0.9))
-    move = aliases.promote(registry, "previous", dry_run=True)
+    move = aliases.plan(registry, "previous")
     assert (move.version.version, move.former, move.moved) == ("1", "2", False)
     assert {item.version: item.aliases for item in aliases.history(registry)} == {"2": ("challenger", "champion"), "1": ("previous",)}
     assert [aliases.promote(registry, "1").moved for _ in range(2)] == [True, False]

@@ -107,7 +107,7 @@ def test_it_is_quiet_and_imports_nothing_early(tmp_path: Path) -> None:
     code = (
         "import sys; from dartblur.params import RegistryParams; from dartblur.registry import promote, tracking; import dartblur.stages.register;"
         "assert 'mlflow' not in sys.modules;"
-        "ctx = tracking.run(RegistryParams(name='m', tracking_uri='sqlite:///sub/mlflow.db', experiment='e'), 'train')\n"
+        "ctx = tracking.run(RegistryParams(name='m', tracking_uri='sqlite:///sub/mlflow.db', experiment='e', promotion='gate'), 'train')\n"
         "with ctx as log: log.metrics({'loss': 1.0})"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
