@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup lock pipeline sample strangers test lint bench clean
+.PHONY: setup lock pipeline sample strangers services e2e test lint bench clean
 
 setup: $(VENV)/.complete
 
@@ -29,7 +29,7 @@ $(VENV)/.complete: requirements.lock requirements-weights.lock pyproject.toml
 # A complete lock from the direct dependencies of pyproject.toml, resolved in an environment of its own.
 lock:
 	@rm -rf .work/lock && mkdir -p .work && $(PYTHON) -m venv .work/lock
-	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,weights,dev]'
+	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,weights,services,dev]'
 	@{ head -n 1 requirements.lock; .work/lock/bin/python -m pip freeze --all | grep -viE '^(pip|wheel|dartblur)( @|==)' | sed 's/+cpu$$//'; } > .work/requirements.lock
 	@mv .work/requirements.lock requirements.lock && rm -rf .work/lock && echo "requirements.lock: $$(wc -l < requirements.lock) lines"
 
@@ -62,9 +62,17 @@ strangers: setup $(PEOPLE)/.complete
 	@$(BIN)/dartblur sample .work/strangers --from '$(STRANGERS)' --scenes 280 --kind portrait --val-fraction 1
 	@rm -rf data/strangers && mv .work/strangers data/strangers && echo "data/strangers is made anew; git diff says whether anything changed"
 
+# S3, PostgreSQL (of the system), MLflow and Prefect on loopback, until Ctrl-C; what they hold stays in .work/services.
+services: setup
+	@$(BIN)/python -m services
+
+# Everything with real servers: half an hour.
+e2e: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --no-cov tests/e2e
+
 test: setup lint
 	@rm -f .coverage .coverage.*
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= --ignore=tests/e2e tests
 	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 3
 
 lint: setup

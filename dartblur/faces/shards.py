@@ -108,7 +108,8 @@ def _sha256(path: Path) -> str:
 
 def _put(files: Any, path: Path, base: str, url: str) -> None:
     with one_sentence(f"{url}/{path.name}"):
-        files.makedirs(base, exist_ok=True)
+        if "s3" not in files.protocol:  # there it would make a bucket of a name that was mistyped
+            files.makedirs(base, exist_ok=True)
         files.put_file(str(path), f"{base}/{path.name}")
 
 
