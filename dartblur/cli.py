@@ -386,6 +386,22 @@ def _show(version: "Version") -> None:
 
 
 @app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(help="number or alias of the version")],
+    work: Annotated[Path | None, typer.Option(help="where (default: a folder beside this one)")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="leave what was made, even if everything agrees")] = False,
+) -> None:
+    """Make a registered version again from what it recorded, and say whether every hash agrees.
+
+    Example: dartblur reproduce champion
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import reproduce as stage
+
+    stage.run(load_params(), version, work, keep)
+
+
+@app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="file to write, ending in .onnx")],
     model: Annotated[str | None, typer.Option(help="version, alias or .safetensors file (default: what was trained here last)")] = None,

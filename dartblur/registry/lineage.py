@@ -29,7 +29,7 @@ def value_sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def git_state(root: Path, ignoring: tuple[str, ...] = ("dvc.lock",)) -> dict[str, str]:
+def git_state(root: Path, ignoring: tuple[str, ...]) -> dict[str, str]:
     """``git_revision`` (unknown outside a repository) and ``git_dirty`` (true, false or unknown) of the checkout at ``root``.
 
     Files in ``ignoring`` may differ without counting: dvc.lock changes under the very run that asks.

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,25 @@ def fetch_weights(registry: RegistryParams, version: aliases.Version, target: Pa
                 shutil.copyfile(weights, partial)
     except OSError as error:
         raise DartblurError(f"{name}: its files cannot be had ({error.strerror or error})") from error
+
+
+def fetch_files(registry: RegistryParams, version: aliases.Version, names: Sequence[str], target: Path) -> None:
+    """Files that the registration of a version kept in its run, into the folder ``target``.
+
+    Raises:
+        DartblurError: one of them is not there.
+    """
+    import mlflow
+
+    client = tracking.connect(registry)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        try:
+            with tracking.one_sentence(registry.tracking_uri):
+                run_id = client.get_model_version(registry.name, version.version).run_id
+                mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(target))
+        except (OSError, DartblurError) as error:
+            raise DartblurError(f"{registry.name} version {version.version}: its registration kept no {name} ({error})") from error
 
 
 def _evidence(candidate: Candidate) -> dict[str, str]:

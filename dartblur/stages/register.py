@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from dartblur.media.files import read_json, write_json
-from dartblur.params import Params
+from dartblur.params import PARAMS_FILE, Params
 from dartblur.registry import tracking
 from dartblur.registry.aliases import CHAMPION
 from dartblur.registry.gate import decide
@@ -21,7 +21,11 @@ from dartblur.stages import paths, rescore
 
 TRAINING = paths.DARTBLUR / "training.json"
 DVC_LOCK = Path("dvc.lock")
+RECORDED = (str(DVC_LOCK), str(PARAMS_FILE))
+"""Files that may differ from the revision, because the registration keeps them."""
 REQUIREMENTS_LOCK = Path("requirements.lock")
+LEFT_OUT = ("register", "report")
+"""Stages whose entries in dvc.lock are about to be written, so they are no part of where the model comes from."""
 
 
 def run(params: Params) -> None:
@@ -36,10 +40,9 @@ def run(params: Params) -> None:
         evaluation=evaluation,
         requirements=pinned_requirements(REQUIREMENTS, REQUIREMENTS_LOCK),
         gate=params.gate,
-        # These two entries of dvc.lock are about to be written, so they are not part of where the model comes from.
-        lineage={**git_state(Path()), **dag_state(DVC_LOCK, "ingest", ("register", "report")), "profile": params.profile},
+        lineage={**git_state(Path(), RECORDED), **dag_state(DVC_LOCK, "ingest", LEFT_OUT), "profile": params.profile},
         recipe=_recipe(params),
-        files=(TRAINING,) if TRAINING.is_file() else (),
+        files=tuple(path for path in (TRAINING, PARAMS_FILE, DVC_LOCK) if path.is_file()),
     )
     kept = standing(params.registry, candidate)
     if kept is None:

@@ -29,7 +29,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def test_git_state_ignores_the_lock_that_the_run_writes(tmp_path: Path) -> None:
-    assert git_state(tmp_path) == {"git_revision": UNKNOWN, "git_dirty": UNKNOWN}
+    assert git_state(tmp_path, ("dvc.lock",)) == {"git_revision": UNKNOWN, "git_dirty": UNKNOWN}
     git(tmp_path, "init", "-q")
     for name in ("dvc.lock", "code.py"):
         (tmp_path / name).write_text("1")
@@ -37,9 +37,9 @@ def test_git_state_ignores_the_lock_that_the_run_writes(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-qm", "first")
     (tmp_path / "dvc.lock").write_text("2")
     (tmp_path / "untracked").write_text("2")
-    assert git_state(tmp_path) == {"git_revision": git(tmp_path, "rev-parse", "HEAD"), "git_dirty": "false"}
+    assert git_state(tmp_path, ("dvc.lock",)) == {"git_revision": git(tmp_path, "rev-parse", "HEAD"), "git_dirty": "false"}
     (tmp_path / "code.py").write_text("2")
-    assert git_state(tmp_path)["git_dirty"] == "true"
+    assert git_state(tmp_path, ("dvc.lock",))["git_dirty"] == "true"
 
 
 def test_the_dag_state_does_not_depend_on_what_comes_after(tmp_path: Path) -> None:
