@@ -1,0 +1,115 @@
+"""What an opened picture file is: frames that a viewer would show, changed inside masks only, written back as what the file was."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dartblur.errors import DartblurError
+from dartblur.faces.boxes import Boxes, Mask
+from dartblur.media.images import Image
+from dartblur.media.orientation import UPRIGHT, swaps_sides, turned_boxes
+
+REPLACE = "replace the file or leave it out"
+"""What to do about a picture that cannot be read, the end of an error's sentence."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a header may announce before the file is refused as a bomb.
+
+    Attributes:
+        pixels: of one frame.
+        frames: of an animation, or pages of a document.
+    """
+
+    pixels: int = 250_000_000
+    frames: int = 5_000
+
+    def check(self, name: str, width: int, height: int, frames: int = 1) -> None:
+        """Refuse what is larger, or empty.
+
+        Raises:
+            DartblurError: a side is not positive, or there are too many pixels or frames.
+        """
+        if width < 1 or height < 1:
+            raise DartblurError(f"{name}: the picture is {width} x {height} pixels; {REPLACE}")
+        if width * height > self.pixels:
+            raise DartblurError(f"{name}: {width} x {height} pixels are more than the {self.pixels:,} that are read; raise the limit or shrink it")
+        if frames > self.frames:
+            raise DartblurError(f"{name}: {frames:,} frames are more than the {self.frames:,} that are read; raise the limit or split the file")
+
+
+class OpenPicture(ABC):
+    """A picture file that was read whole and found sound; made by :func:`dartblur.media.codec.open_picture`.
+
+    Everything that it shows and takes is upright: the EXIF orientation is applied. It may be used by one thread at a time.
+
+    Attributes:
+        name: what to call it in an error.
+        width, height: in pixels, upright, of frame 0.
+        frames: how many frames (or pages) there are.
+        format, suffixes: what the content is, whatever the file is called, and the endings of file names that fit it.
+    """
+
+    format: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, name: str, stored: tuple[int, int], frames: int, orientation: int = UPRIGHT) -> None:
+        """Take note of the raster as it is stored: ``stored`` is (width, height) of frame 0 before turning."""
+        self.name = name
+        self.frames = frames
+        self.orientation = orientation
+        self._stored = stored
+        self.width, self.height = stored[::-1] if swaps_sides(orientation) else stored
+
+    @abstractmethod
+    def frame(self, index: int) -> Image:
+        """Frame ``index`` as a viewer shows it, a copy: uint8 H x W x 3.
+
+        Colours are those of the file, no colour profile is applied. Transparency is left aside: a transparent pixel shows the colour that it holds.
+        """
+
+    @abstractmethod
+    def replace(self, index: int, hidden: Image, mask: Mask) -> None:
+        """Take ``hidden`` into frame ``index`` where ``mask`` is True; every other stored value stays as it is.
+
+        Args:
+            index: of the frame.
+            hidden: uint8 H x W x 3, upright.
+            mask: bool H x W, upright.
+
+        Raises:
+            DartblurError: the sizes are not those of the frame.
+        """
+
+    @abstractmethod
+    def encode(self) -> bytes:
+        """The file anew: same format, size, depth and colours, without metadata.
+
+        Raises:
+            DartblurError: it cannot be written faithfully.
+        """
+
+    def upright(self, boxes: Boxes) -> Boxes:
+        """Boxes counted in the stored raster of frame 0 (as annotation files do), in the upright raster: N x 4."""
+        return turned_boxes(boxes, self.orientation, *self._stored)
+
+    def _check(self, index: int, hidden: Image, mask: Mask) -> None:
+        """Refuse what does not fit frame ``index``; for :meth:`replace`."""
+        height, width = self.size(index)
+        if hidden.shape != (height, width, 3) or hidden.dtype != np.uint8:
+            raise DartblurError(f"{self.name}: frame {index} is {height} x {width} x 3 bytes, what hides it {hidden.shape} {hidden.dtype}; make them fit")
+        if mask.shape != (height, width) or mask.dtype != np.bool_:
+            raise DartblurError(f"{self.name}: frame {index} is {height} x {width}, its mask {mask.shape} {mask.dtype}; give one bool a pixel")
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of frame ``index``, upright: pages of a document may differ.
+
+        Raises:
+            DartblurError: there is no such frame.
+        """
+        if not 0 <= index < self.frames:
+            raise DartblurError(f"{self.name}: there is no frame {index}, it has {self.frames}; count from 0")
+        return self.height, self.width
