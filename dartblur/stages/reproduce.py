@@ -47,12 +47,14 @@ def run(params: Params, name: str, work: Path | None, keep: bool) -> None:
     folder = (work or root.with_name(f"{root.name}.reproduce-{version.version}")).resolve()
     _check_out(root, folder, revision)
     fetch_files(params.registry, version, (str(PARAMS_FILE), str(DVC_LOCK)), folder / ".work/recorded")
-    recorded = read_yaml(folder / ".work/recorded" / DVC_LOCK)
+    recorded = read_yaml(folder / ".work/recorded" / DVC_LOCK) or {}
+    stages = [stage for stage in recorded.get("stages", {}) if stage.split("@")[0] not in LEFT_OUT]
+    if not stages:
+        raise DartblurError(f"{params.registry.name} version {version.version}: its dvc.lock has no stage to make again; nothing was compared")
     shutil.copyfile(folder / ".work/recorded" / PARAMS_FILE, folder / PARAMS_FILE)
     _lend_environment(root, folder)
     typer.echo(f"version {version.version}: revision {revision[:12]} in {folder}")
     _pull(folder)
-    stages = [stage for stage in recorded["stages"] if stage.split("@")[0] not in LEFT_OUT]
     _dvc(folder, "repro", "--no-run-cache", *stages)
     found = compare(recorded, read_yaml(folder / DVC_LOCK))
     if found.differing:
