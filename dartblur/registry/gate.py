@@ -5,8 +5,9 @@ floors; where there is a champion, a later one also to the margins. Whatever is 
 why. So does a gain that is no larger than the spread over seeds, or whose spread is not known: noise must not promote a model. A tie is no gain.
 """
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -169,7 +170,23 @@ def _number(metrics: Mapping[str, Any], path: str) -> tuple[float | None, str]:
     """The finite number at a dotted path, or None and a clause on why there is none."""
     found, explanation = _look_up(metrics, path)
     value, problem = _as_number(found)
+    if found is _MISSING and explanation is None:
+        problem += _near(metrics, path)
     return value, f"{path}: {problem}" + (f" ({explanation})" if explanation else "")
+
+
+def _near(metrics: Mapping[str, Any], path: str) -> str:
+    """A clause with the metric that may have been meant: a key of the gate that is misspelt fails every model."""
+    names = difflib.get_close_matches(path, list(_paths(metrics)), 1, 0.85)
+    return f", no metric bears this name; gate in params.yaml may mean {names[0]}" if names else ""
+
+
+def _paths(metrics: Mapping[Any, Any]) -> Iterator[str]:
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{rest}" for rest in _paths(value))
+        else:
+            yield str(key)
 
 
 def _look_up(metrics: Mapping[str, Any], path: str) -> tuple[Any, str | None]:

@@ -84,6 +84,12 @@ def test_a_missing_metric_says_so() -> None:
     assert decide({}, gate({"metric": SUPPRESSION, "min": 0.5})).reasons == (f"{SUPPRESSION}: missing",)
 
 
+def test_a_misspelt_key_of_the_gate_is_told_the_metric_that_may_be_meant() -> None:
+    misspelt = "arms.dartblur.supression.mean"
+    decision = decide(metrics(0.9), gate({"metric": misspelt, "min": 0.5}))
+    assert decision.reasons == (f"{misspelt}: missing, no metric bears this name; gate in params.yaml may mean {SUPPRESSION}",)
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.25, "0.25 is below the utility floor 0.5"), ("0.9", "not a number (str)")])
 def test_reasons_name_value_and_bound(value: Any, words: str) -> None:
     assert words in decide(metrics(value), gate({"metric": SUPPRESSION, "min": 0.5})).reasons[0]
