@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from dartblur import __version__
+from dartblur.anonymizer import commands
 from dartblur.errors import DartblurError
 
 if TYPE_CHECKING:
@@ -165,6 +166,9 @@ def train() -> None:
 
     Example: dartblur train
     """
+    from dartblur.torchrun import rejoin
+
+    rejoin("train")
     from dartblur.params import load_params
     from dartblur.stages import train as stage
 
@@ -431,6 +435,10 @@ def report(
         stage.summary()
     else:
         stage.run(load_params())
+
+
+for _command in (commands.anonymize, commands.detect):
+    app.command()(_command)
 
 
 def main() -> NoReturn:

@@ -105,6 +105,7 @@ ROOMS = [
     {"training"},
     {"evaluation"},
     {"registry"},
+    {"anonymizer"},
     {"stages"},
     {"cli"},
 ]

@@ -7,6 +7,7 @@ Where they are not (small, turned, covered faces), nothing can be replaced; such
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from dartblur.blur.gaussian import Gaussian
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.faces.dataset import LANDMARKS, FaceDataset, Picture
-from dartblur.media.images import Image
+from dartblur.media.images import Image, read_image, write_image
 
 Floats = npt.NDArray[np.float64]
 Find = Callable[[Image, npt.NDArray[np.float64]], Floats | None]
@@ -61,6 +62,22 @@ class Averages:
         rng = np.random.default_rng([seed, 12])
         groups = [rng.choice(people, PEOPLE, replace=False) for _ in range(AVERAGES)]
         return cls(np.stack([np.mean([aligned[str(person)] for person in group], axis=0) for group in groups]).astype(np.float32))
+
+    @classmethod
+    def load(cls, path: Path) -> "Averages":
+        """Those of a picture that :meth:`save` wrote, in whole grey levels.
+
+        Raises:
+            DartblurError: it cannot be read or has another shape.
+        """
+        sheet = read_image(path)
+        if sheet.shape[1] != SIDE or sheet.shape[0] % SIDE:
+            raise DartblurError(f"{path}: {sheet.shape[1]} x {sheet.shape[0]} pixels are no averaged faces of {SIDE} x {SIDE}; restore the file")
+        return cls(sheet.reshape(-1, SIDE, SIDE, 3).astype(np.float32))
+
+    def save(self, path: Path) -> None:
+        """Write the averages below each other as one picture; the package's are those of data/sample with seed 0."""
+        write_image(path, np.clip(np.rint(self.faces), 0, 255).astype(np.uint8).reshape(-1, SIDE, 3))
 
 
 class Swap:

@@ -7,15 +7,14 @@ comes with one request, in any order; what has come is kept on disk up to a limi
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from dartblur.errors import DartblurError, UsageError
+from dartblur.errors import DartblurError
 from dartblur.media.files import atomic_path, read_json
+from dartblur.media.places import file_system, one_sentence
 
 IMAGES = "images"
 SHARDS = "shards.json"
@@ -136,39 +135,6 @@ class Shards:
     def where(self, file: str) -> str:
         """See :class:`PictureFiles`."""
         return f"{self._url}/{self._members[file].shard}: {file}"
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a folder or ``s3://<bucket>/<prefix>``, and the path there; S3 takes its keys and endpoint from AWS_* variables.
-
-    Raises:
-        UsageError: nothing here can read such an address.
-    """
-    from fsspec.core import url_to_fs
-
-    try:
-        files, base = url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"{url}: not readable here ({error}); give a folder or s3://<bucket>/<prefix>, which needs dartblur[pipeline]") from error
-    return files, base.rstrip("/")
-
-
-@contextmanager
-def one_sentence(where: str) -> Iterator[None]:
-    """Make a failed request a :class:`DartblurError` that says ``where``."""
-    try:
-        yield
-    except _failures() as error:
-        raise DartblurError(f"{where}: cannot be reached ({error}); check the address, AWS_ENDPOINT_URL and the keys") from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What a file system raises; of botocore only where it is installed."""
-    try:
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        return (OSError,)
-    return (OSError, BotoCoreError)
 
 
 def picture_files(root: Path, cache: PictureCache | None = None) -> PictureFiles:

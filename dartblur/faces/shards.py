@@ -18,8 +18,9 @@ import pandas as pd
 
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.dataset import TABLE, FaceDataset, Picture, read_table
-from dartblur.faces.files import AGAIN, MEMBER_COLUMNS, MEMBERS, SHARDS, file_system, one_sentence
+from dartblur.faces.files import AGAIN, MEMBER_COLUMNS, MEMBERS, SHARDS
 from dartblur.media.files import read_json, write_json
+from dartblur.media.places import file_system, one_sentence
 from dartblur.progress import progress_bar
 
 

@@ -16,7 +16,7 @@ from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
 from dartblur.media.plain import AvifPicture, BmpPicture, GifPicture, PngPicture, TiffPicture, WebpPicture
 
-__all__ = ["Limits", "OpenPicture", "open_picture"]
+__all__ = ["Limits", "OpenPicture", "is_picture", "open_picture"]
 
 _Opener = Callable[[bytes, str, bool, Limits], OpenPicture]
 
@@ -36,10 +36,18 @@ def open_picture(data: bytes, name: str, *, keep_metadata: bool = False, limits:
     """
     if not data:
         raise DartblurError(f"{name}: the picture file is empty; {REPLACE}")
-    return _opener(data, name)(data, name, keep_metadata, limits)
+    opener = _opener(data)
+    if opener is None:
+        raise DartblurError(f"{name}: not a picture of a format that is read (JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP, GIF); {REPLACE}")
+    return opener(data, name, keep_metadata, limits)
 
 
-def _opener(data: bytes, name: str) -> _Opener:
+def is_picture(data: bytes) -> bool:
+    """Whether a file starts like a picture, sound or not; its first 256 bytes will do."""
+    return _opener(data) is not None
+
+
+def _opener(data: bytes) -> _Opener | None:
     for start, opener in _SIGNATURES.items():
         if data.startswith(start):
             return opener
@@ -49,7 +57,7 @@ def _opener(data: bytes, name: str) -> _Opener:
         brands = {data[8:12], *(data[start : start + 4] for start in range(16, min(int.from_bytes(data[:4], "big"), 256), 4))}
         if brands & {b"avif", b"avis"}:
             return AvifPicture
-    raise DartblurError(f"{name}: not a picture of a format that is read (JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP, GIF); {REPLACE}")
+    return None
 
 
 _SIGNATURES: dict[bytes, _Opener] = {

@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one: write beside the target, then rename."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -68,3 +69,20 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DartblurError(f"{path}: holds no JSON object; {remedy}")
     return value
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        DartblurError: the file cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DartblurError(f"{path}: cannot be read ({error.strerror}); run the stage that writes it first") from error
+
+
+def value_sha256(value: Any) -> str:
+    """SHA-256 of plain data, the same for every order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

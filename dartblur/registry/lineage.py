@@ -12,23 +12,6 @@ from dartblur.params import read_yaml
 UNKNOWN = "unknown"
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal.
-
-    Raises:
-        DartblurError: the file cannot be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DartblurError(f"{path}: cannot be read ({error.strerror}); run the stage that writes it first") from error
-
-
-def value_sha256(value: Any) -> str:
-    """SHA-256 of plain data, the same for every order of keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def git_state(root: Path, ignoring: tuple[str, ...]) -> dict[str, str]:
     """``git_revision`` (unknown outside a repository) and ``git_dirty`` (true, false or unknown) of the checkout at ``root``.
 

@@ -10,12 +10,11 @@ from typing import Any
 from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.export import export_onnx
 from dartblur.errors import DartblurError
-from dartblur.media.files import atomic_path
+from dartblur.media.files import atomic_path, file_sha256, value_sha256
 from dartblur.params import GateParams, RegistryParams
 from dartblur.registry import aliases, tracking
 from dartblur.registry.card import write_card
 from dartblur.registry.gate import Decision
-from dartblur.registry.lineage import file_sha256, value_sha256
 from dartblur.registry.package import log_model
 
 ONNX = "dartblur.onnx"

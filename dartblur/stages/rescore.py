@@ -10,11 +10,10 @@ from pathlib import Path
 import typer
 
 from dartblur.errors import DartblurError
-from dartblur.media.files import read_json
+from dartblur.media.files import file_sha256, read_json, value_sha256
 from dartblur.params import BLURRED, CLEAN, OURS, Params
 from dartblur.registry import aliases
 from dartblur.registry.gate import Champion
-from dartblur.registry.lineage import file_sha256, value_sha256
 from dartblur.registry.promote import MODEL_SHA256, fetch_weights
 from dartblur.stages import paths
 from dartblur.stages.variation import judge, judging, open_folder, share_compared

@@ -146,7 +146,7 @@ def test_a_large_upload_that_is_cut_leaves_no_parts(tmp_path: Path, bucket: S3, 
     with wire(urlsplit(bucket.url).port or 0) as line:
         line.limit = 20 << 20
         code = (
-            "import sys; from pathlib import Path; from dartblur.faces.files import file_system; from dartblur.faces.shards import _put;"
+            "import sys; from pathlib import Path; from dartblur.media.places import file_system; from dartblur.faces.shards import _put;"
             f"files, base = file_system('s3://{BUCKET}/large'); _put(files, Path(sys.argv[1]), base, 's3://{BUCKET}/large')"
         )
         environment = {**os.environ, **S3(f"http://127.0.0.1:{line.port}").variables(OWNER)}

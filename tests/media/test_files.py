@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dartblur.media.files import atomic_path, without_nan, write_json
+from dartblur.errors import DartblurError
+from dartblur.media.files import atomic_path, file_sha256, value_sha256, without_nan, write_json
 
 
 class Trouble(Exception):
@@ -95,3 +96,9 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"a": object()})
     assert content(tmp_path) == before
+
+
+def test_hashes(tmp_path: Path) -> None:
+    assert value_sha256({"a": 1, "b": 2}) == value_sha256({"b": 2, "a": 1})
+    with pytest.raises(DartblurError, match="cannot be read"):
+        file_sha256(tmp_path / "nothing")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dartblur.errors import DartblurError
-from dartblur.registry.lineage import UNKNOWN, dag_state, file_sha256, git_state, pinned_requirements, value_sha256
+from dartblur.registry.lineage import UNKNOWN, dag_state, git_state, pinned_requirements
 
 LOCK = """schema: '2.0'
 stages:
@@ -55,12 +55,6 @@ def test_the_dag_state_does_not_depend_on_what_comes_after(tmp_path: Path) -> No
 
 def test_without_a_lock_nothing_is_known(tmp_path: Path) -> None:
     assert set(dag_state(tmp_path / "dvc.lock", "ingest", ()).values()) == {UNKNOWN}
-
-
-def test_hashes(tmp_path: Path) -> None:
-    assert value_sha256({"a": 1, "b": 2}) == value_sha256({"b": 2, "a": 1})
-    with pytest.raises(DartblurError, match="cannot be read"):
-        file_sha256(tmp_path / "nothing")
 
 
 def test_pins_come_from_the_lock(tmp_path: Path) -> None:

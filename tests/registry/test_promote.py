@@ -12,7 +12,7 @@ from dartblur.errors import DartblurError, UsageError
 from dartblur.params import Floor, GateParams, Margin, RegistryParams
 from dartblur.registry import aliases
 from dartblur.registry.gate import Champion, decide
-from dartblur.registry.lineage import file_sha256
+from dartblur.media.files import file_sha256
 from dartblur.registry.package import REQUIREMENTS
 from dartblur.registry.promote import Candidate, Registered, fetch_weights, register, standing
 from dartblur.registry.tracking import connect

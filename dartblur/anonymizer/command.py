@@ -1,0 +1,289 @@
+"""The command anonymize: what IN and OUT stand for, where the manifest lies, and what is said at the end."""
+
+import glob
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import cv2
+
+from dartblur.anonymizer import boxfiles
+from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
+from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, write_table
+from dartblur.anonymizer.methods import Name
+from dartblur.anonymizer.settings import Settings, make_work
+from dartblur.errors import UsageError
+from dartblur.faces.boxes import Boxes
+from dartblur.media.files import atomic_path, value_sha256
+from dartblur.media.places import SCRATCH, Bucket, Folder, Named, Place, Some, place
+from dartblur.progress import progress_bar
+
+if TYPE_CHECKING:
+    from dartblur.params import RegistryParams
+
+REVIEW = "review.txt"
+JOURNALS = Path(".dartblur")
+"""Where the manifest of a job into a bucket is kept while it runs, in the current folder."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        source, target: a picture, a folder, a pattern with ``*``, or ``s3://<bucket>/<prefix>``; a folder, a file for a single one, or a prefix.
+        annotations: the user's own boxes, see :func:`dartblur.anonymizer.boxfiles.read_boxes`.
+        keep: ``x1,y1,x2,y2`` or a CSV of regions to leave alone.
+        manifest: where the lines of the manifest go; None: into the target.
+        boxes: a file to write the boxes to.
+        workers: files at a time; 0: as many as there are cores, one for a single file.
+        shard: (i, n), i from 0.
+    """
+
+    source: str
+    target: str
+    annotations: Path | None = None
+    keep: str | None = None
+    on_empty: OnEmpty = "withhold"
+    overwrite: bool = False
+    workers: int = 0
+    shard: tuple[int, int] = (0, 1)
+    manifest: Path | None = None
+    boxes: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where a job reads and writes; ``single`` if it is one file that was named."""
+
+    source: Place
+    target: Place
+    single: bool = False
+    own: Path | None = field(default=None)
+    """A canonical data set's folder, whose boxes count where no others are given."""
+
+
+def anonymize(request: Request, settings: Settings) -> Summary:
+    """Do a job.
+
+    Raises:
+        UsageError: IN or OUT cannot be used so. DartblurError: a model, a detector or a file of boxes cannot be had, or the target takes no more.
+    """
+    if request.boxes is not None:
+        boxfiles.writer_of(request.boxes)  # said now rather than when all is done
+    ends = find_ends(request.source, request.target)
+    given, keep = _given(request, ends), _keep(request.keep)
+    if given is None and not settings.detectors:
+        raise UsageError("no detector and no annotations: nothing would be hidden; leave --detector out, or give --annotations")
+    workers = request.workers or (1 if ends.single else cores())
+    # Several files at a time take a core each; a single one takes them all. Said before a network is loaded, which asks how many there are.
+    cv2.setNumThreads(1 if workers > 1 else cores())
+    work = make_work(settings, _registry)
+    job = Job(
+        source=ends.source, target=ends.target, work=work, identity=settings.identity(work.method), film=None, given=given, keep=keep,
+        on_empty=request.on_empty, overwrite=request.overwrite, workers=workers, shard=request.shard,
+    )  # fmt: skip
+    with _journal(request, ends) as lines:
+        with manifest(lines) as opened:
+            summary = _run(job, opened)
+        _finish(request, ends, lines)
+    return summary
+
+
+def find_source(source: str) -> Place:
+    """What IN stands for: a bucket's prefix, a folder, a file, or files that fit a pattern.
+
+    Raises:
+        UsageError: there is nothing.
+    """
+    path = Path(source)
+    if "://" in source or path.is_dir():
+        return place(source)
+    if path.exists():
+        return Some(Folder(path.parent), (path.name,))
+    # Path.glob takes no absolute pattern.
+    found = sorted(name for name in glob.glob(source, recursive=True) if not Path(name).is_dir()) if glob.has_magic(source) else []  # noqa: PTH207
+    if not found:
+        raise UsageError(f"{source}: no such file or folder, and nothing fits it as a pattern; give a picture, a video, a folder or s3://...")
+    root = Path(os.path.commonpath([str(Path(name).parent) for name in found]))
+    return Some(Folder(root), tuple(Path(name).relative_to(root).as_posix() for name in found))
+
+
+def find_ends(source: str, target: str) -> Ends:
+    """What IN and OUT stand for.
+
+    Raises:
+        UsageError: IN is not there, or OUT would mix with it.
+    """
+    files, path = find_source(source), Path(source)
+    if "://" not in source and path.is_file():
+        return Ends(files, _one_target(path, target), single=True)
+    return Ends(files, _apart(files.where, target), own=path if is_data_set(source) else None)
+
+
+def _apart(source: str, target: str) -> Place:
+    """The target, if neither of the two lies in the other: a second run would take the first one's pictures for its own."""
+    if "://" in target:
+        if f"{target.rstrip('/')}/".startswith(f"{source.rstrip('/')}/") or f"{source.rstrip('/')}/".startswith(f"{target.rstrip('/')}/"):
+            raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
+        return place(target)
+    if "://" not in source:
+        one, other = Path(source).resolve(), Path(target).resolve()
+        if one == other or one in other.parents or other in one.parents:
+            raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
+    if Path(target).exists() and not Path(target).is_dir():
+        raise UsageError(f"{target}: is a file; several pictures need a folder")
+    return Folder(Path(target))
+
+
+def _one_target(source: Path, target: str) -> Place:
+    """The target of a single file: a folder that is there, a prefix, or the name of a file."""
+    if "://" in target:
+        return place(target)
+    path = Path(target)
+    if path.is_dir() or target.endswith("/"):
+        path = path / source.name
+    if path.suffix.lower() != source.suffix.lower():
+        raise UsageError(f"{target}: the format is kept, so the name must end in {source.suffix or 'nothing'} as {source} does; or give a folder")
+    if path.exists() and path.samefile(source):
+        raise UsageError(f"{target}: is the source itself; give another target")
+    return Named(Folder(path.parent), path.name)
+
+
+def _given(request: Request, ends: Ends) -> Mapping[str, Boxes] | None:
+    path = request.annotations or ends.own
+    if path is None:
+        return None
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder of annotations")
+    return boxfiles.read_boxes(path, ends.source.inner if isinstance(ends.source, Some) else ends.source)
+
+
+def _keep(text: str | None) -> Mapping[str, Boxes]:
+    if text is None:
+        return {}
+    return boxfiles.read_csv(Path(text)) if text.endswith(".csv") else {"": boxfiles.parse_region(text)}
+
+
+@contextmanager
+def _journal(request: Request, ends: Ends) -> Iterator[Path]:
+    """Where the lines of the manifest are written; afterwards they and the table lie in the target."""
+    index, parts = request.shard
+    name = LINES if parts == 1 else f"manifest-{index + 1}-of-{parts}.jsonl"
+    if request.manifest is not None:
+        yield request.manifest
+    elif ends.single:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / name
+    elif isinstance(ends.target, Folder):
+        for left in ends.target.root.glob(f"{SCRATCH}*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield ends.target.root / name
+    else:
+        assert isinstance(ends.target, Bucket)  # noqa: S101  for mypy
+        lines = JOURNALS / value_sha256(ends.target.where)[:16] / name
+        if not lines.is_file() and ends.target.has(name):
+            with atomic_path(lines) as temporary:
+                temporary.write_bytes(ends.target.read(name))
+        try:
+            yield lines
+        finally:
+            if lines.is_file():
+                ends.target.write(name, lines.read_bytes())
+
+
+def _run(job: Job, opened: Manifest) -> Summary:
+    total = sum(1 for _ in job.names())
+    if not total:
+        raise UsageError(f"{job.source.where}: holds no file; check the path (names that start with a dot are left out)")
+    started = time.monotonic()
+    with progress_bar("anonymize", total) as show:
+
+        def tell(done: int, summary: Summary) -> None:
+            rate = done / max(time.monotonic() - started, 1e-9)
+            trouble = summary.counts["failed"] + summary.counts["withheld"]
+            show(done, f"{rate:.1f}/s, {summary.hidden} faces{f', {trouble} not written' if trouble else ''}")
+
+        return run(job, opened, tell)
+
+
+def _finish(request: Request, ends: Ends, lines: Path) -> None:
+    """The table, the list for a reviewer, the boxes; nothing of it for a single file unless it was asked for."""
+    if request.boxes is not None:
+        boxfiles.write_boxes(lines, request.boxes)
+    if ends.single and request.manifest is None:
+        return
+    table = lines.with_suffix(".parquet")
+    write_table(lines, table)
+    if request.manifest is None and isinstance(ends.target, Bucket):
+        ends.target.take(TABLE if request.shard[1] == 1 else table.name, table)
+    text = "".join(f"{record.name}\t{record.reason}\n" for record in records(lines) if record.status == "withheld")
+    if text:
+        ends.target.write(REVIEW if request.shard[1] == 1 else lines.with_suffix(".review.txt").name, text.encode(errors="surrogateescape"))
+    else:
+        ends.target.remove(REVIEW)
+
+
+def tell(summary: Summary) -> list[str]:
+    """What is said at the end, in lines."""
+    counts = summary.counts
+    parts = [f"{counts['anonymised']} anonymised, {summary.hidden} faces hidden"]
+    parts += [f"{counts[name]} {words}" for name, words in _WORDS.items() if counts[name]]
+    if summary.resumed:
+        parts.append(f"{summary.resumed} of all were done before")
+    lines = ["; ".join(parts), *(f"  {reason}" for reason in summary.reasons)]
+    hidden = counts["withheld"] + counts["failed"] - len(summary.reasons)
+    return [*lines, *([f"  and {hidden} more, see the manifest"] if hidden > 0 else [])]
+
+
+_WORDS = {
+    "empty": "without a face written as they were",
+    "withheld": f"withheld, see {REVIEW}",
+    "failed": "failed",
+    "other": "other files not copied",
+}
+
+
+def _registry() -> "RegistryParams":
+    from dartblur.params import load_params
+
+    return load_params().registry
+
+
+def is_data_set(source: str) -> bool:
+    """Whether ``source`` is a canonical data set, whose table says where its faces are."""
+    return (Path(source) / "annotations.parquet").is_file()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def known_method(name: str) -> Name:
+    """``name``, if it is one of a method; UsageError otherwise."""
+    for known in get_args(Name):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    raise UsageError(f"method {name}: unknown; choose {', '.join(get_args(Name))}")
+
+
+def detectors(asked: list[str] | None, annotated: bool) -> tuple[str, ...]:
+    """The detectors that look for faces: those asked for; by default YuNet, and none where boxes are given."""
+    if asked is None:
+        return () if annotated else ("yunet",)
+    return tuple(name for name in dict.fromkeys(asked) if name != "none")
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``1/4`` as (0, 4); UsageError if it is not of that form."""
+    index, _, parts = text.partition("/")
+    if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+        raise UsageError(f"--shard {text}: give i/n, with i from 1 to n")
+    return int(index) - 1, int(parts)
