@@ -1,5 +1,8 @@
 """Of two who move aliases at once one waits his turn, and a lock whose owner was killed holds nobody up."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -50,6 +53,34 @@ def test_the_lock_of_a_killed_owner_is_taken_once(registry: RegistryParams, monk
         with pytest.raises(DartblurError, match="another promotion is at work"), lock(client, "m"):
             raise AssertionError
     assert names(registry) == []
+
+
+def test_a_process_that_is_gone_from_this_machine_holds_nobody_up(registry: RegistryParams) -> None:
+    """Killed in the middle of a move: its lock is taken at once, not after minutes; that of a process at work is not."""
+    code = (
+        "import os, signal, sys; from dartblur.params import RegistryParams; from dartblur.registry.tracking import connect;"
+        "from dartblur.registry.lock import lock\n"
+        "registry = RegistryParams.model_validate_json(sys.argv[1])\n"
+        "with lock(connect(registry), 'm'):\n"
+        "    print('held', flush=True)\n"
+        "    signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, registry.model_dump_json()], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        client = connect(registry)
+        with pytest.raises(DartblurError, match=f"process {process.pid}"), lock(client, "m"):
+            raise AssertionError
+        process.kill()
+        process.wait()
+        with lock(client, "m"):
+            assert names(registry) == ["m.lock"]
+    assert names(registry) == []
+
+
+@pytest.mark.parametrize("owner", ["", "of another kind", "00000000-0000 pid:[1] 7 9", f"a b {os.getpid()} 1"])
+def test_of_another_machine_nothing_is_known(owner: str) -> None:
+    assert not locks._is_gone(owner)
 
 
 def test_of_many_at_once_one_is_inside(registry: RegistryParams) -> None:
