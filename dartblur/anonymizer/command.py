@@ -200,7 +200,7 @@ def _journal(request: Request, ends: Ends) -> Iterator[Path]:
 
 def _run(job: Job, opened: Manifest) -> Summary:
     total = sum(1 for _ in job.names())
-    if not total:
+    if not total and job.shard[1] == 1:
         raise UsageError(f"{job.source.where}: holds no file; check the path (names that start with a dot are left out)")
     started = time.monotonic()
     with progress_bar("anonymize", total) as show:
