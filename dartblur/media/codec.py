@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dartblur.errors import DartblurError
 from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.plain import AvifPicture, BmpPicture, GifPicture, PngPicture, TiffPicture, WebpPicture
+from dartblur.media.plain import AvifPicture, BmpPicture, GifPicture, TiffPicture, WebpPicture
+from dartblur.media.png import PngPicture
 
 __all__ = ["Limits", "OpenPicture", "is_picture", "open_picture"]
 

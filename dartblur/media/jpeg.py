@@ -1,19 +1,33 @@
-"""JPEG: grey, colour and CMYK, written with the quantisation tables and the chroma subsampling of the source."""
+"""JPEG: grey, colour and CMYK. DCT blocks that no mask touches stay exactly as they were; the others are quantised with the steps of the source.
+
+The picture is cut into MCUs (8 to 16 pixels wide and high, at most 32). One that holds a pixel of a mask is made anew from the changed picture in all
+components, so nothing of what it held is left. Where blocks cannot be kept (an orientation that needs a multiple of the MCU, odd sampling factors, no
+TurboJPEG) the whole picture is encoded again with the same quantisation and subsampling.
+"""
 
 import io
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PILImage
 from PIL import JpegImagePlugin
 
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
+from dartblur.media import jpegblocks
+from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
-from dartblur.media.orientation import UPRIGHT, turned
+from dartblur.media.jpegmarkers import Component, JpegHeader, read_header, with_segments
+from dartblur.media.orientation import swaps_sides, turned
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
 from dartblur.media.samples import as_rgb, put
+from dartblur.media.turbo import TurboError, turbo
 
-ORIENTATION = 0x0112
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
+"""Of Pillow, by the sampling factors of the first component beside 1 x 1 of the others."""
+_TOLERATED = "extraneous bytes before marker"
+"""Damage that costs no pixel: many cameras pad their scans."""
 
 
 class JpegPicture(OpenPicture):
@@ -23,42 +37,101 @@ class JpegPicture(OpenPicture):
     suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
 
     def __init__(self, data: bytes, name: str, keep_metadata: bool, limits: Limits) -> None:
-        if data.find(b"\xff\xd9") < 0:
-            raise DartblurError(f"{name}: the JPEG ends before its end marker (truncated); {REPLACE}")
-        try:
-            source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-            limits.check(name, *source.size)
-            source.load()
-            orientation = int(source.getexif().get(ORIENTATION, UPRIGHT))
-        except (OSError, SyntaxError, ValueError, IndexError) as error:
-            raise DartblurError(f"{name}: the JPEG cannot be read ({error}); {REPLACE}") from error
-        super().__init__(name, source.size, 1, orientation)
-        self._source = source
-        native = np.asarray(source)
-        self._samples = turned(native if native.ndim == 3 else native[:, :, None], orientation).copy()
-        self._cmyk = source.mode == "CMYK"
+        header = read_header(data, name)
+        limits.check(name, header.width, header.height)
+        if not header.supported or header.depth != 8 or len(header.components) not in _MODES:
+            raise DartblurError(
+                f"{name}: a JPEG of {header.depth} bits and {len(header.components)} components, or a lossless one, cannot be kept; convert it first"
+            )
+        orientation = orientation_of(header.exif)
+        super().__init__(name, (header.width, header.height), 1, orientation)
+        self._header = header
+        self._data = data[: header.end]  # telephones append videos and further pictures
+        self._exif = safe_exif(header.exif) if keep_metadata else b""
+        stored, self._colours = _decoded(self._data, name, header)
+        self._samples = np.ascontiguousarray(turned(stored, orientation))
+        self._changed = np.zeros((self.height, self.width), np.bool_)
+
+    @property
+    def _components(self) -> list[Component]:
+        """Of the upright raster: turning by a quarter swaps the sampling factors."""
+        swaps = swaps_sides(self.orientation)
+        return [Component(part.down, part.across, part.table) if swaps else part for part in self._header.components]
 
     def frame(self, index: int) -> Image:
         """See :meth:`OpenPicture.frame`."""
         self.size(index)
-        return as_rgb(self._samples, cmyk=self._cmyk)
+        cmyk = self._samples.shape[2] == 4
+        return as_rgb(255 - self._samples if cmyk and self._header.adobe else self._samples, cmyk=cmyk)
 
     def replace(self, index: int, hidden: Image, mask: Mask) -> None:
         """See :meth:`OpenPicture.replace`."""
         self._check(index, hidden, mask)
-        put(self._samples, hidden, mask, cmyk=self._cmyk)
+        self._changed |= mask
+        cmyk = self._samples.shape[2] == 4
+        if cmyk and self._header.adobe:
+            inks = 255 - self._samples
+            put(inks, hidden, mask, cmyk=True)
+            self._samples = 255 - inks
+        else:
+            put(self._samples, hidden, mask, cmyk=cmyk)
 
     def encode(self) -> bytes:
         """See :meth:`OpenPicture.encode`."""
+        return with_segments(self._spliced() or self._encoded(), self._exif, self._header.icc)
+
+    def _tables(self) -> list[npt.NDArray[np.uint16]] | None:
+        """The quantisation table of each component of the upright raster; None if one is missing."""
+        header = self._header
+        if not all(part.table in header.tables for part in header.components):
+            return None
+        tables = [header.tables[part.table] for part in header.components]
+        return [table.T for table in tables] if swaps_sides(self.orientation) else tables
+
+    def _spliced(self) -> bytes | None:
+        """The source with new blocks where the mask touches; None if that is impossible."""
+        library, tables, components = turbo(), self._tables(), self._components
+        if library is None or tables is None or not jpegblocks.divides(components):
+            return None
+        chosen = jpegblocks.touched(self._changed, components)
+        blocks = jpegblocks.new_blocks(self._samples, chosen, self._colours, components, tables)
+        try:
+            return library.transcode(self._data, self.orientation, blocks, self._header.progressive)
+        except TurboError:  # the orientation does not fit the size, tables change between scans
+            return None
+
+    def _encoded(self) -> bytes:
+        """The whole picture encoded again."""
         samples = self._samples
+        cmyk, tables, components = samples.shape[2] == 4, self._tables(), self._components
+        # Pillow turns CMYK around, as Adobe does.
+        picture = PILImage.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else 255 - samples if cmyk else samples, _MODES[samples.shape[2]])
+        plain = all((part.across, part.down) == (1, 1) for part in components[1:])
+        sampling = _SUBSAMPLING.get((components[0].across, components[0].down), 0) if plain else 0
         out = io.BytesIO()
-        again = PILImage.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples, self._source.mode)
-        again.save(
+        if tables is None:
+            raise DartblurError(f"{self.name}: the JPEG lacks a quantisation table, it cannot be kept; convert it first")
+        picture.save(
             out,
             "JPEG",
-            qtables=self._source.quantization,
-            subsampling=JpegImagePlugin.get_sampling(self._source),
-            progressive=bool(self._source.info.get("progressive")),
-            icc_profile=self._source.info.get("icc_profile"),
+            qtables=[[int(step) for step in table.reshape(-1)] for table in tables],
+            subsampling=sampling,
+            progressive=self._header.progressive,
+            keep_rgb=self._colours == "rgb",
         )
         return out.getvalue()
+
+
+def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[npt.NDArray[np.uint8], str]:
+    """The raster as stored (uint8 H x W x C) and what its components mean."""
+    channels, library = len(header.components), turbo()
+    try:
+        if library is not None:
+            return library.decode(data, channels)
+        source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+        source.load()
+        raster = np.array(source).reshape(header.height, header.width, channels)
+        # Pillow turns CMYK around as Adobe does, whether or not the file says so.
+        return 255 - raster if channels == 4 else raster, {1: "grey", 3: "ycc", 4: "cmyk"}[channels]
+    except (TurboError, OSError, SyntaxError, ValueError) as error:
+        raise DartblurError(f"{name}: the JPEG is damaged ({error}); {REPLACE}") from error

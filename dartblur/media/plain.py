@@ -4,7 +4,7 @@ import io
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL import Image as PILImage
 from PIL.ImageFile import ImageFile
 
@@ -83,14 +83,6 @@ class PlainPicture(OpenPicture):
 
     def _options(self) -> dict[str, Any]:
         return {}
-
-
-class PngPicture(PlainPicture):
-    """An opened PNG."""
-
-    format = "png"
-    suffixes = (".png", ".apng")
-    _plugin = PngImagePlugin.PngImageFile
 
 
 class WebpPicture(PlainPicture):

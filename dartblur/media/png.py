@@ -1,0 +1,166 @@
+"""PNG of every colour type and depth, animated ones too. Samples that no mask covers stay as they are, whatever their depth.
+
+A frame that changes is written as a whole; the others keep their compressed data where what lies below them is as it was. Kept of the other chunks is
+what says how colours look; texts, times and the thumbnail of the EXIF block are left out.
+"""
+
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dartblur.errors import DartblurError
+from dartblur.faces.boxes import Mask
+from dartblur.media.apng import CONTROL, PREVIOUS, SOURCE, Canvas, PngFrame, frames_of
+from dartblur.media.exif import orientation_of, safe_exif
+from dartblur.media.images import Image
+from dartblur.media.orientation import UPRIGHT, turned
+from dartblur.media.palette import fit
+from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.pngchunks import (
+    PALETTE,
+    SIGNATURE,
+    Raster,
+    check_packed,
+    chunk,
+    chunks,
+    deflate,
+    inflate,
+    raster_of,
+)
+from dartblur.media.samples import as_rgb, put
+
+_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"mDCV", b"cLLI")
+"""Chunks that say how colours look."""
+_ONCE = {*_COLOURS, b"PLTE", b"tRNS", b"pHYs", b"eXIf", b"acTL"}
+Samples = npt.NDArray[Any]
+
+
+class PngPicture(OpenPicture):
+    """An opened PNG."""
+
+    format = "png"
+    suffixes = (".png", ".apng")
+
+    def __init__(self, data: bytes, name: str, keep_metadata: bool, limits: Limits) -> None:
+        parts = list(chunks(data, name))
+        if not parts or parts[0][0] != b"IHDR":
+            raise DartblurError(f"{name}: the header of the PNG is damaged; {REPLACE}")
+        self._width, self._height, self._raster = raster_of(parts[0][1], name)
+        limits.check(name, self._width, self._height, sum(kind == b"fcTL" for kind, _ in parts))
+        self._once = {kind: content for kind, content in parts if kind in _ONCE}
+        try:
+            self._frames = frames_of(parts, self._width, self._height)
+            for frame in self._frames:
+                check_packed(frame.packed, frame.width, frame.height, self._raster)
+            self._plays = struct.unpack(">II", self._once[b"acTL"])[1] if b"acTL" in self._once else 0
+        except (ValueError, struct.error) as error:
+            raise DartblurError(f"{name}: the PNG is damaged ({error}); {REPLACE}") from error
+        exif = self._once.get(b"eXIf", b"")
+        super().__init__(name, (self._width, self._height), len(self._frames), orientation_of(exif))
+        self._exif = safe_exif(exif) if keep_metadata else b""
+        self._density = self._once.get(b"pHYs", b"") if keep_metadata else b""
+        self._palette = np.frombuffer(self._once.get(b"PLTE", b"")[: 3 << self._raster.depth], np.uint8)
+        if self._raster.colour == PALETTE and (len(self._palette) % 3 or not len(self._palette)):
+            raise DartblurError(f"{name}: the palette of the PNG is damaged; {REPLACE}")
+        self._palette = self._palette[: len(self._palette) // 3 * 3].reshape(-1, 3)
+        self._key = self._once.get(b"tRNS", b"")
+        self._new: dict[int, bytes] = {}  # compressed data of changed frames, upright
+        self._canvas = Canvas(name, self._frames, self._raster, (self._width, self._height), self._entry_alpha(256), self._key)
+        self._last: tuple[int, Samples] | None = None  # a frame as stored
+
+    def frame(self, index: int) -> Image:
+        """See :meth:`OpenPicture.frame`."""
+        self.size(index)
+        samples = self._samples(index)
+        if self._raster.colour == PALETTE:
+            return np.asarray(self._palette[np.minimum(samples[:, :, 0], len(self._palette) - 1)])
+        return as_rgb(samples, self._raster.top)
+
+    def replace(self, index: int, hidden: Image, mask: Mask) -> None:
+        """See :meth:`OpenPicture.replace`."""
+        self._check(index, hidden, mask)
+        samples = self._samples(index).copy()
+        if self._raster.colour == PALETTE:
+            self._put_indices(samples[:, :, 0], hidden, mask)
+        else:
+            put(samples, hidden, mask, self._raster.top)
+        self._new[index] = deflate(samples, self._raster)
+
+    def _put_indices(self, indices: npt.NDArray[np.uint8], hidden: Image, mask: Mask) -> None:
+        """Hide pixels of a palette picture in place, with new entries where the palette has room."""
+        alpha = self._entry_alpha(1 << self._raster.depth)
+        clear = np.flatnonzero(alpha[: len(self._palette)] == 0)
+        if len(clear) == 1:  # a single such entry tells nothing of a face, and the picture keeps its shape
+            mask = mask & (indices != clear[0])
+        free = np.arange(len(self._palette), 1 << self._raster.depth)
+        if self.frames == 1:
+            unused = np.bincount(indices[~mask], minlength=len(self._palette))[: len(self._palette)] == 0
+            free = np.concatenate([np.flatnonzero(unused), free])
+        indices[mask], palette = fit(hidden[mask], self._palette, alpha[: len(self._palette)] == 255, free)
+        changed = np.ones(len(palette), np.bool_)
+        changed[: len(self._palette)] = (palette[: len(self._palette)] != self._palette).any(axis=1)
+        alpha[: len(palette)][changed] = 255
+        self._key = bytes(alpha[: len(self._key)])
+        self._palette = palette
+
+    def _entry_alpha(self, count: int) -> npt.NDArray[np.uint8]:
+        alpha = np.full(count, 255, np.uint8)
+        given = np.frombuffer(self._key[:count], np.uint8)
+        alpha[: len(given)] = given
+        return alpha
+
+    def encode(self) -> bytes:
+        """See :meth:`OpenPicture.encode`."""
+        raster = self._raster
+        kept = not self._new and self.orientation == UPRIGHT
+        header = struct.pack(">IIBBBBB", self.width, self.height, raster.depth, raster.colour, 0, 0, raster.interlaced and kept)
+        out = [SIGNATURE, chunk(b"IHDR", header), *(chunk(kind, self._once[kind]) for kind in _COLOURS if kind in self._once)]
+        if self._raster.colour == PALETTE:
+            out.append(chunk(b"PLTE", self._palette.tobytes()))
+        out += [chunk(kind, content) for kind, content in ((b"tRNS", self._key), (b"pHYs", self._density), (b"eXIf", self._exif)) if content]
+        if b"acTL" in self._once:
+            out.append(chunk(b"acTL", struct.pack(">II", sum(frame.shown for frame in self._frames), self._plays)))
+        number = 0
+        for index, frame in enumerate(self._frames if kept else self._written()):
+            if frame.shown and b"acTL" in self._once:
+                place = (frame.width, frame.height, frame.x, frame.y)
+                out.append(chunk(b"fcTL", struct.pack(CONTROL, number, *place, *frame.delay, frame.disposal, frame.blending)))
+                number += 1
+            if index == 0:
+                out.append(chunk(b"IDAT", frame.packed))
+            else:
+                out.append(chunk(b"fdAT", struct.pack(">I", number) + frame.packed))
+                number += 1
+        return b"".join([*out, chunk(b"IEND", b"")])
+
+    def _written(self) -> list[PngFrame]:
+        """The frames as they are written: a changed one covers the canvas, the others stay where what lies below them is as it was."""
+        frames: list[PngFrame] = []
+        below = self.orientation == UPRIGHT and not self._raster.interlaced  # as in the source
+        possible = below
+        for index, frame in enumerate(self._frames):
+            whole = frame.blending == SOURCE and (frame.width, frame.height) == (self._width, self._height)
+            if possible and index not in self._new and (below or whole or not frame.shown):
+                frames.append(frame)
+                below = below or frame.disposal != PREVIOUS
+                continue
+            packed = self._new.get(index)
+            if packed is None:
+                packed = deflate(self._samples(index), self._raster)
+            frames.append(PngFrame(0, 0, self.width, self.height, frame.delay, packed=packed, shown=frame.shown))
+            below = below and not frame.shown
+        return frames
+
+    def _samples(self, index: int) -> Samples:
+        """The samples of frame ``index``, upright: H x W x C; not to be written to.
+
+        Raises:
+            DartblurError: the frame has parts that no frame ever painted, and the file has no value for them.
+        """
+        if index in self._new:
+            return inflate(self._new[index], self.width, self.height, Raster(self._raster.colour, self._raster.depth))
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self._canvas.after(index))
+        return turned(self._last[1], self.orientation)
