@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 import cv2
 
 from dartblur.anonymizer import boxfiles
+from dartblur.anonymizer.carried import carry
 from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
 from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, write_table
 from dartblur.anonymizer.methods import Name
@@ -69,8 +70,8 @@ class Ends:
     """A canonical data set's folder, whose boxes count where no others are given."""
 
 
-def anonymize(request: Request, settings: Settings) -> Summary:
-    """Do a job.
+def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[str]]:
+    """Do a job; how it went, and what is to be said of the annotations.
 
     Raises:
         UsageError: IN or OUT cannot be used so. DartblurError: a model, a detector or a file of boxes cannot be had, or the target takes no more.
@@ -93,7 +94,9 @@ def anonymize(request: Request, settings: Settings) -> Summary:
         with manifest(lines) as opened:
             summary = _run(job, opened)
         _finish(request, ends, lines)
-    return summary
+        path = request.annotations or ends.own
+        notes = () if path is None or ends.single or request.shard[1] > 1 else carry(path, ends.source, ends.target, lines)
+    return summary, notes
 
 
 def find_source(source: str) -> Place:

@@ -218,7 +218,8 @@ def _film(job: Job, record: Record) -> Record:
 
 
 def _about(record: Record, outcome: Outcome) -> Record:
-    return replace(record, kind=outcome.kind, faces=outcome.faces, width=outcome.width, height=outcome.height, frames=outcome.frames)
+    width, height, frames = outcome.width, outcome.height, outcome.frames
+    return replace(record, kind=outcome.kind, reason=outcome.note, faces=outcome.faces, width=width, height=height, frames=frames)
 
 
 def _written(job: Job, record: Record, digest: str, size: int, write: Callable[[], None]) -> Record:

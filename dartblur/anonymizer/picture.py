@@ -15,8 +15,10 @@ from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, Mask, as_boxes, mask_of
 from dartblur.media.codec import Limits, OpenPicture, open_picture
 from dartblur.media.images import Image
+from dartblur.media.orientation import UPRIGHT
 
 NO_FACE = "no face found; look at it, and give boxes with --annotations or write it as it is with --on-empty write"
+TURNED = "turned upright, as its EXIF orientation says"
 _DOCUMENTS = ("tiff",)
 """Kinds of files whose frames are pages, which have nothing to do with each other."""
 _NEIGHBOURS = 2
@@ -49,6 +51,7 @@ class Outcome:
     Attributes:
         data: the anonymised file; None where the picture is withheld for ``reason``.
         faces: all that were found, those left alone among them.
+        note: what is worth knowing of a picture that was written.
         kind: format of its content. width, height, frames: of the picture, upright, pixels.
     """
 
@@ -59,6 +62,7 @@ class Outcome:
     width: int
     height: int
     frames: int
+    note: str = ""
 
 
 def anonymize_file(data: bytes, name: str, work: Work, given: Boxes | None = None, keep: Boxes | None = None) -> Outcome:
@@ -86,7 +90,9 @@ def anonymize_file(data: bytes, name: str, work: Work, given: Boxes | None = Non
         return Outcome(None, reason, *about)
     written = picture.encode()
     found_again = _check(data, written, name, faces, work)
-    return Outcome(None, found_again, *about) if found_again else Outcome(written, "", *about)
+    if found_again:
+        return Outcome(None, found_again, *about)
+    return Outcome(written, "", *about, note="" if picture.orientation == UPRIGHT else TURNED)
 
 
 def _find(picture: OpenPicture, search: Search, given: Boxes | None, keep: Boxes | None) -> list[list[Face]]:

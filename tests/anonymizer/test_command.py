@@ -1,11 +1,13 @@
 """The commands anonymize and detect, as a user types them."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image as Pillow
 from typer.testing import CliRunner, Result
 
 from dartblur.anonymizer.command import detectors, parse_shard
@@ -13,6 +15,7 @@ from dartblur.cli import app
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import mask_of
 from dartblur.faces.convert import convert
+from dartblur.faces.dataset import FaceDataset
 from dartblur.faces.formats import read_source
 from dartblur.media.images import read_image, write_image
 from tests.anonymizer.conftest import Drawn
@@ -84,7 +87,34 @@ def test_a_pattern(drawn: Drawn, given: list[object], tmp_path: Path) -> None:
 def test_a_data_set_knows_its_own_boxes(tmp_path: Path) -> None:
     convert(read_source(make_wider(tmp_path / "wider", 2)), tmp_path / "set", 0.5, 0, 1)
     result = dartblur("anonymize", tmp_path / "set", tmp_path / "out", "--method", "block")
-    assert (result.exit_code, result.output) == (0, "2 anonymised, 4 faces hidden; 1 other files not copied\n")
+    assert (result.exit_code, result.output) == (0, "2 anonymised, 4 faces hidden; 1 other files not copied\nannotations carried along: 1 file\n")
+    made, source = FaceDataset(tmp_path / "out"), FaceDataset(tmp_path / "set")
+    assert made.table.drop(columns="sha256").equals(source.table.drop(columns="sha256"))
+    for picture in made.pictures():
+        digest = made.table.loc[made.table["image"] == picture.name, "sha256"].iloc[0]
+        assert hashlib.sha256(made.path(picture).read_bytes()).hexdigest() == digest
+        assert made.read(picture)[mask_of(picture.boxes, picture.width, picture.height)].mean() < 12  # black, but for what JPEG makes of it
+
+
+def test_annotations_go_along(tmp_path: Path) -> None:
+    root = make_wider(tmp_path / "wider", 2)
+    exif = Pillow.Exif()
+    exif[0x0112] = 3
+    turned = root / "images/0--Drawn/0_Drawn_00000.jpg"
+    Pillow.open(turned).save(turned, exif=exif)
+    result = dartblur("anonymize", root, tmp_path / "out", "--method", "block", "--annotations", root)
+    assert result.exit_code == 0
+    assert result.output.splitlines()[1:] == [
+        "annotations carried along: 2 files",
+        "  1 pictures were turned upright, images/0--Drawn/0_Drawn_00000.jpg first: their boxes are others now; --boxes writes these",
+    ]
+    for name in ("wider_face_train_bbx_gt.txt", "wider_face_val_bbx_gt.txt"):
+        assert (tmp_path / "out" / name).read_bytes() == (root / name).read_bytes()
+
+
+def test_annotations_from_elsewhere_stay_there(drawn: Drawn, given: list[object], tmp_path: Path) -> None:
+    assert dartblur("anonymize", drawn.folder, tmp_path / "out", *given).exit_code == 0
+    assert drawn.csv.name not in files(tmp_path / "out")
 
 
 def test_boxes_and_manifest_where_they_are_asked_for(drawn: Drawn, given: list[object], tmp_path: Path) -> None:

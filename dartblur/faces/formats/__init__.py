@@ -25,6 +25,9 @@ class Reader(Protocol):
     def detects(self, root: Path) -> bool:
         """Whether ``root`` looks like this format; cheap, nothing is parsed."""
 
+    def files(self, root: Path) -> list[Path]:
+        """The files of ``root`` that hold its annotations."""
+
     def read(self, root: Path) -> Source:
         """All pictures and their faces; raises DartblurError that names the file and record at the first bad one."""
 

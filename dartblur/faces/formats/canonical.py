@@ -17,6 +17,11 @@ def detects(root: Path) -> bool:
     return (root / TABLE).is_file()
 
 
+def files(root: Path) -> list[Path]:
+    """The table."""
+    return [root / TABLE]
+
+
 def read(root: Path) -> Source:
     """Read the table; its splits are kept, its hashes are computed anew.
 

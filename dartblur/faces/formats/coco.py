@@ -58,6 +58,11 @@ def detects(root: Path) -> bool:
     return bool(_files(root))
 
 
+def files(root: Path) -> list[Path]:
+    """The json files."""
+    return _files(root)
+
+
 def read(root: Path) -> Source:
     """Read every json file. ``iscrowd`` becomes ignore; classes other than faces are left out."""
     pictures: list[SourcePicture] = []

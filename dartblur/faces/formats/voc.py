@@ -35,6 +35,11 @@ def detects(root: Path) -> bool:
     return bool(_annotations(root))
 
 
+def files(root: Path) -> list[Path]:
+    """The xml files, and the lists of the splits."""
+    return [*_annotations(root), *sorted(root.glob("ImageSets/Main/*.txt"))]
+
+
 def read(root: Path) -> Source:
     """Read every xml file.
 

@@ -31,6 +31,11 @@ def detects(root: Path) -> bool:
     return bool(_lists(root))
 
 
+def files(root: Path) -> list[Path]:
+    """The lists."""
+    return _lists(root)
+
+
 def read(root: Path) -> Source:
     """Read every list; the split is in its name."""
     pictures: list[SourcePicture] = []

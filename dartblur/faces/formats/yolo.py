@@ -41,6 +41,12 @@ def detects(root: Path) -> bool:
     return any(labels.is_dir() and next(labels.rglob("*.txt"), None) is not None for _, labels, _ in _folders(root))
 
 
+def files(root: Path) -> list[Path]:
+    """The label files, and those that name the classes."""
+    labels = [path for _, folder, _ in _folders(root) for path in sorted(folder.rglob("*.txt"))]
+    return [*labels, *sorted(root.glob("*.yaml")), *sorted(root.glob("classes.txt"))]
+
+
 def read(root: Path) -> Source:
     """Read every picture below the picture folders with its label file."""
     wanted = _wanted(root)
