@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -15,6 +15,7 @@ import cv2
 
 from dartblur.anonymizer import boxfiles
 from dartblur.anonymizer.carried import carry
+from dartblur.anonymizer.film import make_film
 from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
 from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, write_table
 from dartblur.anonymizer.methods import Name
@@ -92,7 +93,7 @@ def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[s
     )  # fmt: skip
     with _journal(request, ends) as lines:
         with manifest(lines) as opened:
-            summary = _run(job, opened)
+            summary = _run(job, opened, settings)
         _finish(request, ends, lines)
         path = request.annotations or ends.own
         notes = () if path is None or ends.single or request.shard[1] > 1 else carry(path, ends.source, ends.target, lines)
@@ -201,19 +202,23 @@ def _journal(request: Request, ends: Ends) -> Iterator[Path]:
                 ends.target.write(name, lines.read_bytes())
 
 
-def _run(job: Job, opened: Manifest) -> Summary:
+def _run(job: Job, opened: Manifest, settings: Settings) -> Summary:
     total = sum(1 for _ in job.names())
     if not total and job.shard[1] == 1:
         raise UsageError(f"{job.source.where}: holds no file; check the path (names that start with a dot are left out)")
     started = time.monotonic()
     with progress_bar("anonymize", total) as show:
+        through = 0
 
         def tell(done: int, summary: Summary) -> None:
+            nonlocal through
+            through = done
             rate = done / max(time.monotonic() - started, 1e-9)
             trouble = summary.counts["failed"] + summary.counts["withheld"]
             show(done, f"{rate:.1f}/s, {summary.hidden} faces{f', {trouble} not written' if trouble else ''}")
 
-        return run(job, opened, tell)
+        film = make_film(settings, job.work, lambda name: job.boxes(name)[1], cores(), lambda words: show(through, words))
+        return run(replace(job, film=film), opened, tell)
 
 
 def _finish(request: Request, ends: Ends, lines: Path) -> None:

@@ -1,7 +1,7 @@
 """All that decides what an anonymised picture looks like, in one object; what does the work is made from it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def make_work(settings: Settings, registry: Callable[[], "RegistryParams"] | Non
     )
 
 
-def make_search(settings: Settings) -> Search:
-    """Load the detectors alone."""
-    detectors: list[FaceDetector] = [load_finder(name, settings.score) for name in settings.detectors]
+def make_search(settings: Settings, scores: Mapping[str, float] | None = None) -> Search:
+    """Load the detectors alone, with other smallest scores by name where these are given."""
+    detectors: list[FaceDetector] = [load_finder(name, settings.score if scores is None else scores[name]) for name in settings.detectors]
     return Search(detectors, settings.min_size, settings.margin)
