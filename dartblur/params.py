@@ -210,6 +210,27 @@ class PretrainParams(_Section):
         return self
 
 
+class DistillParams(_Section):
+    width: Annotated[int, Field(ge=16, multiple_of=16)]
+    depth: Annotated[int, Field(ge=3, le=6)]
+    context: Annotated[float, Field(ge=0, le=4)]
+    steps: Count
+    near_steps: Annotated[int, Field(ge=0)]
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    near: AdditionWeights
+    additions: AdditionWeights
+
+    @model_validator(mode="after")
+    def _every_part_has_a_loss(self) -> "DistillParams":
+        if self.near_steps > self.steps:
+            raise ValueError("near_steps <= steps must hold")
+        for name, added, steps in (("near", self.near, self.near_steps), ("additions", self.additions, self.steps - self.near_steps)):
+            if steps and not any(added.model_dump().values()):
+                raise ValueError(f"{name}: one of its weights must be above 0")
+        return self
+
+
 class EvaluateParams(_Section):
     arms: Annotated[list[ArmName], Field(min_length=1)]
     commands: dict[ArmName, Annotated[str, Field(min_length=1)]]
@@ -301,6 +322,7 @@ class Params(_Section):
     unet: UNetParams
     train: TrainParams
     pretrain: PretrainParams
+    distill: DistillParams
     evaluate: EvaluateParams
     privacy: PrivacyParams
     gate: GateParams

@@ -1,4 +1,4 @@
-"""The U-Net as an ONNX model, for use without torch; see :mod:`dartblur.blur.onnx`. What is written was run beside the original."""
+"""The network as an ONNX model, for use without torch; see :mod:`dartblur.blur.onnx`. What is written was run beside the original."""
 
 import json
 import warnings
@@ -14,6 +14,7 @@ from dartblur import __version__
 from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.onnx import CONFIG_KEY, INPUTS, OUTPUT, OnnxDartBlur
 from dartblur.blur.repaint import Floats
+from dartblur.blur.small import SmallNet
 from dartblur.blur.unet import SLOPE, UNet, Up, blend
 from dartblur.errors import DartblurError
 from dartblur.media.files import atomic_path
@@ -52,8 +53,25 @@ class _Everywhere(nn.Module):
         return torch.tanh(x + 0.5 * torch.log((1 + level) / (1 - level))) / UNet.HEADROOM  # artanh, for which the exporter has no operator
 
 
+class _Small(nn.Module):
+    """g(x) of tiles by a small network, in grey levels throughout: fewer passes over the picture than :func:`blend`, which it equals."""
+
+    def __init__(self, network: SmallNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, blurred: Tensor, mask: Tensor) -> Tensor:
+        """(N, 3, T, T) grey levels and (N, 1, T, T), 0 or 1, to (N, 3, T, T) grey levels."""
+        added = self.network.added(blurred / 127.5 - 1, mask)
+        return torch.clamp(blurred + added * (mask * 127.5), 0, 255)
+
+
+def _graph(model: DartBlur) -> nn.Module:
+    return _Small(model.unet) if isinstance(model.unet, SmallNet) else _Everywhere(model.unet)
+
+
 def export_onnx(model: DartBlur, path: Path) -> float:
-    """Write the U-Net of ``model`` and how to use it as one ONNX file of opset :data:`OPSET`; same model, same bytes.
+    """Write the network of ``model`` and how to use it as one ONNX file of opset :data:`OPSET`; same model, same bytes.
 
     Returns:
         The largest difference to torch on tiles of several sizes, black being -1 and white 1.
@@ -69,7 +87,7 @@ def export_onnx(model: DartBlur, path: Path) -> float:
             # The newer exporter needs one library more and writes the same graph.
             warnings.simplefilter("ignore", DeprecationWarning)
             torch.onnx.export(
-                _Everywhere(model.unet), (torch.zeros(1, 3, side, side), torch.zeros(1, 1, side, side)), str(temporary), dynamo=False,
+                _graph(model), (torch.zeros(1, 3, side, side), torch.zeros(1, 1, side, side)), str(temporary), dynamo=False,
                 opset_version=OPSET, input_names=names[:2], output_names=names[2:], dynamic_axes={name: {0: "N", 2: "T", 3: "T"} for name in names},
             )  # fmt: skip
         graph = onnx.load(str(temporary))

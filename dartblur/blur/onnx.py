@@ -1,4 +1,4 @@
-"""DartBlur without torch: the U-Net as an ONNX model (made by :mod:`dartblur.blur.export`), run by onnxruntime on the CPU.
+"""DartBlur without torch: its network as an ONNX model (made by :mod:`dartblur.blur.export`), run by onnxruntime on the CPU.
 
 Needs numpy, opencv-python-headless and onnxruntime besides this package.
 """
@@ -18,7 +18,7 @@ INPUTS, OUTPUT = ("blurred", "mask"), "painted"
 
 
 class OnnxDartBlur(Repainter):
-    """Hides faces with an exported U-Net; see :mod:`dartblur.blur.repaint`.
+    """Hides faces with an exported network; see :mod:`dartblur.blur.repaint`. The pre-blur is the fast one, not that of the stages to the last bit.
 
     Example:
         >>> model = OnnxDartBlur.load(Path("dartblur.onnx"))
@@ -30,7 +30,7 @@ class OnnxDartBlur(Repainter):
         """Read a model that ``dartblur export`` wrote.
 
         Raises:
-            UsageError: no such file. DartblurError: not an exported U-Net of this project, or onnxruntime is missing.
+            UsageError: no such file. DartblurError: not an exported network of this project, or onnxruntime is missing.
         """
         try:
             data = path.read_bytes()
@@ -40,13 +40,13 @@ class OnnxDartBlur(Repainter):
         try:
             config = DartBlurConfig(**json.loads(session.get_modelmeta().custom_metadata_map[CONFIG_KEY]))
         except (KeyError, TypeError, ValueError) as error:
-            raise DartblurError(f"{path}: not a U-Net of dartblur (no configuration inside); make one with `dartblur export`") from error
+            raise DartblurError(f"{path}: not a network of dartblur (no configuration inside); make one with `dartblur export`") from error
 
         def paint(tiles: Floats, masks: Floats) -> Floats:
             (painted,) = session.run([OUTPUT], dict(zip(INPUTS, (tiles, masks), strict=True)))
             return painted  # type: ignore[no-any-return]
 
-        return cls(paint, config)
+        return cls(paint, config, exact=False)
 
 
 def _session(data: bytes, path: Path) -> Any:

@@ -27,14 +27,15 @@ Painter = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True)
 class DartBlurConfig:
-    """What a trained U-Net needs to be used as it was trained; stored beside its weights.
+    """What a trained network needs to be used as it was trained; stored beside its weights.
 
     Attributes:
-        width, depth: of the U-Net.
+        width, depth: of the network.
         strength: of the Gaussian pre-blur.
-        context: what the U-Net sees around a face, in face sides.
-        face_min, face_max: the longer side of a face in the U-Net's eyes, in pixels. Faces in this range run at the picture's own resolution;
+        context: what the network sees around a face, in face sides.
+        face_min, face_max: the longer side of a face in the network's eyes, in pixels. Faces in this range run at the picture's own resolution;
             others are scaled to its nearer end.
+        network: ``unet``, or ``small`` (:mod:`dartblur.blur.small`).
     """
 
     width: int
@@ -43,6 +44,7 @@ class DartBlurConfig:
     context: float
     face_min: int
     face_max: int
+    network: str = "unet"
 
     @property
     def tiles(self) -> TileSpec:
@@ -51,18 +53,22 @@ class DartBlurConfig:
 
 
 class Repainter:
-    """Hides faces: the Gaussian pre-blur of ``config``, then ``painter`` on the tiles around them. An :class:`dartblur.blur.base.Anonymizer`."""
+    """Hides faces: the Gaussian pre-blur of ``config``, then ``painter`` on the tiles around them. An :class:`dartblur.blur.base.Anonymizer`.
+
+    Args:
+        exact: of the pre-blur, see :class:`dartblur.blur.gaussian.Gaussian`.
+    """
 
     name = "dartblur"
 
-    def __init__(self, painter: Painter, config: DartBlurConfig) -> None:
+    def __init__(self, painter: Painter, config: DartBlurConfig, *, exact: bool = True) -> None:
         self.config = config
         self.painter = painter
-        self._preblur = Gaussian(config.strength)
+        self.preblur = Gaussian(config.strength, exact=exact)
 
     def anonymize(self, image: Image, boxes: Boxes) -> Image:
         """A copy of ``image`` with every box hidden; see :class:`dartblur.blur.base.Anonymizer`."""
-        return self.repaint(self._preblur.anonymize(image, boxes), boxes)
+        return self.repaint(self.preblur.anonymize(image, boxes), boxes)
 
     def repaint(self, blurred: Image, boxes: Boxes) -> Image:
         """Let the U-Net paint the boxes of a picture that is pre-blurred already, at the strength of ``config``."""
@@ -79,10 +85,8 @@ class Repainter:
                     added.update(dict.fromkeys(square, change))
         for index, tile in enumerate(tiles):
             x1, y1, x2, y2 = tile.bounds
-            rows, columns = (weights.astype(np.float32) for weights in writing(tile))
-            for channel, plane in enumerate(added.pop(index)):
-                face = blurred[y1:y2, x1:x2, channel] + rows @ plane @ columns.T
-                result[y1:y2, x1:x2, channel] = np.clip(np.rint(face), 0, 255).astype(np.uint8)
+            face = blurred[y1:y2, x1:x2] + _written(added.pop(index), tile).transpose(1, 2, 0)  # (h, w, 3)
+            result[y1:y2, x1:x2] = np.clip(np.rint(face, out=face), 0, 255, out=face).astype(np.uint8)
         return result
 
     def _added(self, blurred: Image, mask: npt.NDArray[np.bool_], tiles: Sequence[Tile]) -> Floats:
@@ -97,6 +101,8 @@ class Repainter:
 
 def _cut(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
     """A tile of the picture (3, T, T), grey levels, and of the mask (1, T, T), 0 or 1."""
+    if tile.own_scale:
+        return _sliced(blurred, mask, tile)
     read = reading(tile, blurred.shape[1], blurred.shape[0])
     rows, columns, beyond = (values.astype(np.float32) for values in (read.rows, read.columns, read.beyond))
 
@@ -106,3 +112,27 @@ def _cut(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Float
     # A channel at a time: a face of thousands of pixels must not become gigabytes of floats.
     picture = np.stack([resized(blurred[:, :, channel]) + np.float32(value) * beyond for channel, value in enumerate(FILL)])
     return picture, (resized(mask) > MASK_SHARE).astype(np.float32)[None]
+
+
+def _sliced(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
+    """The same at the picture's own scale: the very pixels, without a product of matrices."""
+    (height, width), window = mask.shape, tile.window
+    top, left = max(window.top, 0), max(window.left, 0)
+    bottom, right = max(min(window.top + tile.size, height), top), max(min(window.left + tile.size, width), left)
+    rows, columns = slice(top - window.top, bottom - window.top), slice(left - window.left, right - window.left)
+    picture, inside = np.empty((3, tile.size, tile.size), np.float32), np.zeros((1, tile.size, tile.size), np.float32)
+    if (bottom - top, right - left) != (tile.size, tile.size):
+        picture[:] = np.array(FILL, np.float32)[:, None, None]
+    picture[:, rows, columns] = blurred[top:bottom, left:right].transpose(2, 0, 1)
+    inside[0, rows, columns] = mask[top:bottom, left:right]
+    return picture, inside
+
+
+def _written(added: Floats, tile: Tile) -> Floats:
+    """What was added to a tile (3, T, T) on its face's own pixels, (3, y2 - y1, x2 - x1)."""
+    x1, y1, x2, y2 = tile.bounds
+    if tile.own_scale:
+        top, left = tile.window.top, tile.window.left
+        return added[:, y1 - top : y2 - top, x1 - left : x2 - left]
+    rows, columns = (weights.astype(np.float32) for weights in writing(tile))
+    return np.stack([rows @ plane @ columns.T for plane in added])

@@ -49,6 +49,11 @@ class Tile:
     window: Window
     size: int
 
+    @property
+    def own_scale(self) -> bool:
+        """Whether the network sees the picture's own pixels, so that reading and writing are slices."""
+        return self.window.side == self.size
+
 
 def tile_around(bounds: Bounds, spec: TileSpec, frame: tuple[int, int] | None = None) -> Tile:
     """The tile of a face: all of it, and its surroundings as far as ``spec.context`` and the picture reach.
@@ -90,7 +95,7 @@ def tiles_of(boxes: Boxes, width: int, height: int, spec: TileSpec) -> list[Tile
 def _shared(tiles: list[Tile], frame: tuple[int, int], spec: TileSpec) -> list[Tile]:
     """Tiles at the picture's own scale in common windows, where that is fewer pixels: each in turn tries windows with its neighbours."""
     largest = _rounded(spec.face_max * (1 + 2 * spec.context), spec)
-    own = [index for index, tile in enumerate(tiles) if tile.window.side == tile.size]
+    own = [index for index, tile in enumerate(tiles) if tile.own_scale]
     groups: list[list[int]] = []
     spans, sides = np.zeros((len(own), 4), np.int64), np.zeros(len(own), np.int64)  # what a group's window has to hold, and the window's side
     for index in own:

@@ -19,9 +19,10 @@ from dartblur.params import Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import SAMPLE, WORK
 from dartblur.training.checkpoint import fingerprint
+from dartblur.training.resumable import Step
 from dartblur.training.run import train as run_training
 from dartblur.training.samples import sample_grid
-from dartblur.training.trainer import Step, Trainer
+from dartblur.training.trainer import Trainer
 
 CRITIC = "people-critic.safetensors"
 """The discriminator that judged it, beside it."""

@@ -17,8 +17,9 @@ from dartblur.params import AdditionWeights, Arm, Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import ARMS, RESTORERS, WORK
 from dartblur.training.checkpoint import fingerprint
+from dartblur.training.resumable import Step
 from dartblur.training.run import train as run_training
-from dartblur.training.trainer import Step, Trainer
+from dartblur.training.trainer import Trainer
 
 WANTED = AdditionWeights(restore=1.0, seam=0.0, features=1.0, realism=0.0)
 """What he asks for: the very face, in pixels and in the eyes of an ImageNet network, and none that is invented."""

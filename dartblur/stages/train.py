@@ -29,9 +29,10 @@ from dartblur.registry import tracking
 from dartblur.stages.paths import CANONICAL, DARTBLUR, DETECTOR, LIVE, PREBLUR, WORK
 from dartblur.training.checkpoint import STATE_FILE, fingerprint
 from dartblur.training.history import History
+from dartblur.training.resumable import Step
 from dartblur.training.run import train as run_training
 from dartblur.training.samples import sample_grid
-from dartblur.training.trainer import Step, Trainer
+from dartblur.training.trainer import Trainer
 
 _LOG_EVERY = 5
 """Steps between live numbers."""

@@ -1,4 +1,5 @@
-"""What joins the four objectives of the method. Each compares what U painted on tiles with the photograph there, and is about 1 before training.
+"""What joins the four objectives of the method. Each compares what U painted on tiles with the photograph there, or with what a teacher painted, and
+is about 1 before training.
 
 The objectives of the method speak of detectors that were trained long enough; on few steps they are satisfied by a texture that shouts "face"
 (docs/experiments.md). These say what a face looks like, which every detector agrees on.
@@ -56,20 +57,30 @@ def agreement(made: list[Tensor], clean: list[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class Faces:
-    """Tiles of one size: what U painted, the photograph there (N, 3, T, T) in grey levels, and the mask (N, 1, T, T), 0 or 1."""
+    """Tiles of one size: what U painted, the photograph there (N, 3, T, T) in grey levels, and the mask (N, 1, T, T), 0 or 1.
+
+    ``taught`` is what a teacher painted there, where U learns from one: it is near to that rather than to the photograph.
+    """
 
     made: Tensor
     clean: Tensor
     mask: Tensor
+    taught: Tensor | None = None
+
+    @property
+    def wanted(self) -> Tensor:
+        """What U is to come near to."""
+        return self.clean if self.taught is None else self.taught
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A group of tiles, and what :class:`Perception` makes of both; nothing where nobody asks for it."""
+    """A group of tiles, and what :class:`Perception` makes of each kind; nothing where nobody asks for it."""
 
     faces: Faces
     made: list[Tensor]
     clean: list[Tensor]
+    wanted: list[Tensor]
 
 
 def additions(groups: list[Seen], weights: AdditionWeights, discriminator: Discriminator) -> Additions:
@@ -81,11 +92,11 @@ def additions(groups: list[Seen], weights: AdditionWeights, discriminator: Discr
 def _of_group(seen: Seen, weights: AdditionWeights, discriminator: Discriminator) -> dict[str, Tensor]:
     group, values = seen.faces, {}
     if weights.restore:
-        values["restore"] = restore(group.made, group.clean, group.mask)
+        values["restore"] = restore(group.made, group.wanted, group.mask)
     if weights.seam:
-        values["seam"] = restore(group.made, group.clean, edge(group.mask))
+        values["seam"] = restore(group.made, group.wanted, edge(group.mask))
     if weights.features:
-        values["features"] = agreement(seen.made[SHALLOW], seen.clean[SHALLOW])
+        values["features"] = agreement(seen.made[SHALLOW], seen.wanted[SHALLOW])
     if weights.realism:
         logits = discriminator(group.made, seen.made, group.mask)
         values["realism"] = -torch.stack([(level * patch_weights(group.mask, level.shape[2:])).sum() for level in logits]).mean()

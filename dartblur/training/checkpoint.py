@@ -10,31 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn, optim
+from torch import Tensor
 
 from dartblur.errors import DartblurError
 from dartblur.media.tensors import load_optimizer, load_state, load_tensors, optimizer_tensors, save_tensors
 from dartblur.params import Params
 from dartblur.training.history import History
-from dartblur.training.trainer import Trainer
+from dartblur.training.resumable import Resumable
 
 STATE_FILE = "training.safetensors"
 BEFORE_FILE = "training.before.safetensors"
 
 
-def _parts(trainer: Trainer) -> tuple[dict[str, nn.Module], dict[str, optim.Optimizer]]:
-    """Everything that a training changes, by name."""
-    members = {f"detector{index}": member for index, member in enumerate(trainer.pool.members)}
-    owners = {f"detector{index}_optimizer": optimizer for index, optimizer in enumerate(trainer.pool.optimizers)}
-    return (
-        {"unet": trainer.unet, "discriminator": trainer.discriminator, **members},
-        {"unet_optimizer": trainer.unet_optimizer, "discriminator_optimizer": trainer.discriminator_optimizer, **owners},
-    )
-
-
-def save_training(folder: Path, trainer: Trainer, history: History) -> None:
+def save_training(folder: Path, trainer: Resumable, history: History) -> None:
     """Write everything that :func:`load_training` needs to go on to the same bytes, and keep the state before."""
-    networks, optimizers = _parts(trainer)
+    networks, optimizers = trainer.parts()
     tensors = {f"{prefix}.{name}": value for prefix, module in networks.items() for name, value in module.state_dict().items()}
     for prefix, optimizer in optimizers.items():
         tensors |= optimizer_tensors(optimizer, prefix)
@@ -45,7 +35,7 @@ def save_training(folder: Path, trainer: Trainer, history: History) -> None:
     save_tensors(path, tensors, {**about, "sha256": _digest(tensors, about)})
 
 
-def load_training(folder: Path, trainer: Trainer) -> History:
+def load_training(folder: Path, trainer: Resumable) -> History:
     """Put the last sound state back into ``trainer`` and return the history; without one, do nothing and return an empty history."""
     for torn in folder.glob(f".{Path(STATE_FILE).stem}.*"):  # half of a state, whose writer was killed
         torn.unlink(missing_ok=True)
@@ -60,7 +50,7 @@ def load_training(folder: Path, trainer: Trainer) -> History:
             warnings.warn(f"{error}; the checkpoint before it is taken, if there is one", RuntimeWarning, stacklevel=2)
             path.unlink(missing_ok=True)  # by another process, maybe; or the next save would put it in the place of the sound one
             continue
-        networks, optimizers = _parts(trainer)
+        networks, optimizers = trainer.parts()
         for prefix, module in networks.items():
             start = f"{prefix}."
             load_state(module, {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}, path)

@@ -48,17 +48,20 @@ class Critic:
     def _mixed(self) -> torch.autocast:
         return mixed(self._precision, self._device)
 
-    def look(self, faces: list[Faces]) -> list[Seen]:
-        """Tiles as :class:`Perception` sees them, once for all that follows; differentiable in what U painted."""
-        if self._perception is None:
-            return [Seen(group, [], []) for group in faces]
-        seen = []
-        for group in faces:
-            with self._mixed():
-                with torch.no_grad():
-                    clean = self._perception(group.clean)
-                seen.append(Seen(group, self._perception(group.made), clean))
-        return seen
+    def look(self, faces: list[Faces], weights: AdditionWeights) -> list[Seen]:
+        """Tiles as :class:`Perception` sees them, once for all that follows; differentiable in what U painted. What weighs 0 is not looked at."""
+        with self._mixed():
+            return [self._look(group, weights) for group in faces]
+
+    def _look(self, group: Faces, weights: AdditionWeights) -> Seen:
+        through_features = weights.realism and len(self.discriminator.features)
+        if self._perception is None or not (weights.features or through_features):
+            return Seen(group, [], [], [])
+        taught = group.taught if weights.features else None
+        with torch.no_grad():
+            clean = self._perception(group.clean) if through_features or taught is None else []
+            wanted = clean if taught is None else self._perception(taught)
+        return Seen(group, self._perception(group.made), clean, wanted)
 
     def additions(self, seen: list[Seen], weights: AdditionWeights) -> Additions:
         """What those whose weight is above 0 say of U's tiles; no gradient for the discriminator."""

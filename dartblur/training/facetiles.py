@@ -24,10 +24,11 @@ GREY = 0.1
 
 @dataclass(frozen=True)
 class CleanTiles:
-    """The same tiles clean (N, 3, T, T) in grey levels, and as the network sees them."""
+    """The same tiles clean (N, 3, T, T) in grey levels, and as the network sees them; ``face`` is the longer side of the faces there, in pixels."""
 
     clean: Tensor
     seen: TileBatch
+    face: int
 
 
 class FaceTiles:
@@ -84,7 +85,7 @@ class FaceTiles:
             clean.append(_recolour(gather(original, tile, FILL)[None].flip(flip), mix, lift))
             blurred.append(_recolour(cut.blurred.flip(flip), mix, lift))
             masks.append(cut.mask.flip(flip))
-        return CleanTiles(torch.cat(clean), TileBatch(torch.cat(blurred), torch.cat(masks)))
+        return CleanTiles(torch.cat(clean), TileBatch(torch.cat(blurred), torch.cat(masks)), seen)
 
 
 def _moved(tile: Tile, rng: np.random.Generator) -> Tile:

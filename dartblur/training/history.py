@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartblur.training.trainer import Step
+from dartblur.training.resumable import Step
 
 
 @dataclass

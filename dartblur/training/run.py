@@ -6,13 +6,13 @@ from pathlib import Path
 from dartblur.processes import own
 from dartblur.training.checkpoint import load_training, save_training
 from dartblur.training.history import History
-from dartblur.training.trainer import Step, Trainer
+from dartblur.training.resumable import Resumable, Step
 
 SAVE_EVERY = 50
 """Steps between checkpoints inside a round."""
 
 
-def train(trainer: Trainer, steps: int, work: Path, on_step: Callable[[Step], None], on_round: Callable[[Step], dict[str, float]]) -> History:
+def train(trainer: Resumable, steps: int, work: Path, on_step: Callable[[Step], None], on_round: Callable[[Step], dict[str, float]]) -> History:
     """Train until ``steps`` steps are done.
 
     Args:
@@ -36,7 +36,7 @@ def train(trainer: Trainer, steps: int, work: Path, on_step: Callable[[Step], No
     return history
 
 
-def _save(work: Path, trainer: Trainer, history: History) -> None:
+def _save(work: Path, trainer: Resumable, history: History) -> None:
     """All processes hold the same; the first one writes."""
     if own() == 0:
         save_training(work, trainer, history)

@@ -3,12 +3,11 @@
 Everything random is a function of the seed and of the step's number, so a training that was cut off at any step goes on to the same bytes.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dartblur.blur.paint import Painted, gather, paint
@@ -21,7 +20,6 @@ from dartblur.detector.anchors import FaceBatch, Targets
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.training import channels_last
 from dartblur.detector.views import ViewBatch, Views
-from dartblur.errors import DartblurError
 from dartblur.media.windows import FILL
 from dartblur.params import AdditionWeights, Params
 from dartblur.processes import count, joint_many, own, total, union
@@ -32,26 +30,13 @@ from dartblur.training.facetiles import FaceTiles
 from dartblur.training.judges import Judges
 from dartblur.training.objectives import Terms, review
 from dartblur.training.pool import BETAS, DetectorPool, Learned
-from dartblur.training.schedule import Kind, Schedule
+from dartblur.training.resumable import Step
+from dartblur.training.schedule import Schedule
+from dartblur.training.update import update
 
 _SEED_OF_FG = 1
 _SEED_OF_VIEWS = 2
 _SEED_OF_TILES = 3
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one optimiser step came to.
-
-    Attributes:
-        number: from 1, over the whole training.
-        kind: ``warm`` (U on tiles), ``detector`` (fg alone) or ``adversarial`` (U, then fg).
-        values: loss terms by name, each a mean over the batch.
-    """
-
-    number: int
-    kind: Kind
-    values: dict[str, float]
 
 
 @dataclass
@@ -164,7 +149,7 @@ class Trainer:
         clean, blurred, mask = (tensor.to(self.device) for tensor in (drawn.clean, drawn.seen.blurred, drawn.seen.mask))
         made = blend(self._unet, blurred, mask)
         terms = Terms(review=review(made, blurred, mask, train.budget) if train.weights.review else None)
-        seen = self.critic.look([Faces(made, clean, mask)])
+        seen = self.critic.look([Faces(made, clean, mask)], self.schedule.additions(self.done))
         return self._learn(terms, seen)
 
     def _learn(self, terms: Terms, seen: list[Seen]) -> dict[str, float]:
@@ -175,25 +160,9 @@ class Trainer:
 
     def _step_unet(self, terms: Terms, added: Additions, of_additions: AdditionWeights) -> dict[str, float]:
         """U's optimiser step on the weighted sum; returns the terms, their total and the norm of the gradient."""
-        train, number = self.params.train, self.done + 1
-        known = {name: value for name, value in [*terms.items(), *added.items()] if value is not None}
+        train = self.params.train
         weights = {**train.weights.model_dump(), **of_additions.model_dump()}
-        loss = torch.stack([weights[name] * value for name, value in known.items()]).sum()
-        listing = total(torch.stack([*known.values(), loss]))
-        values = dict(zip([*known, "total"], listing.tolist(), strict=True))
-        if not math.isfinite(values["total"]):
-            listed = ", ".join(f"{name} {value:g}" for name, value in values.items())
-            raise DartblurError(f"the loss is not finite at step {number} ({listed}); lower train.unet_learning_rate or train.inner.learning_rate")
-        parameters = list(self.unet.parameters())
-        # grad() rather than backward(): neither f nor fg collects a gradient that nobody wants.
-        for parameter, gradient in zip(parameters, joint_many(torch.autograd.grad(loss, parameters)), strict=True):
-            parameter.grad = gradient
-        # An infinite gradient must stop the run as loudly as an infinite loss.
-        norm = torch.nn.utils.clip_grad_norm_(parameters, train.gradient_clip)
-        if not bool(torch.isfinite(norm)):
-            raise DartblurError(f"U's gradient is not finite at step {number} (loss {values['total']:g}); raise train.inner.epsilon")
-        self.unet_optimizer.step()
-        return {**values, "gradient": float(norm)}
+        return update(self.unet, self.unet_optimizer, [*terms.items(), *added.items()], weights, train.gradient_clip, self.done + 1)
 
     def detector_step(self, batch: Batch, anonymised: Tensor, turn: int) -> float:
         """fg's ordinary step on Ldet(fg(g(x)), y), with g(x) (B, 3, S, S) as a constant; returns the loss."""
@@ -209,7 +178,7 @@ class Trainer:
         if not bool(total(batch.mask.amax()) > 0):  # no face in the whole batch: nothing for U to learn
             return {"detector": self.detector_step(batch, painted.views, turn)}
         terms, learned = self.terms(batch, painted.views, turn)
-        seen = self.critic.look(self._faces(batch, painted))
+        seen = self.critic.look(self._faces(batch, painted), self.schedule.additions(self.done))
         values = self._learn(terms, seen)
         # The inner step has taken Ldet(fg(g(x)), y) and its gradient on the very same pictures: fg's ordinary step needs no pass of its own.
         loss = self.pool.step(*self.pool.take(turn), learned) if learned else self.detector_step(batch, painted.views, turn)
@@ -235,6 +204,15 @@ class Trainer:
         near = review(anonymised, batch.blurred, batch.mask, train.budget) if train.weights.review else None
         seen, learned = self.judges.objectives(batch.clean, anonymised, batch.annotated, *self.pool.take(turn))
         return Terms(review=near, **seen), learned
+
+    def parts(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
+        """Everything that a training changes, networks and optimisers by name."""
+        members = {f"detector{index}": member for index, member in enumerate(self.pool.members)}
+        owners = {f"detector{index}_optimizer": optimizer for index, optimizer in enumerate(self.pool.optimizers)}
+        return (
+            {"unet": self.unet, "discriminator": self.discriminator, **members},
+            {"unet_optimizer": self.unet_optimizer, "discriminator_optimizer": self.discriminator_optimizer, **owners},
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""

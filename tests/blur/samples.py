@@ -11,12 +11,16 @@ from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
 from dartblur.blur.repaint import DartBlurConfig
+from dartblur.blur.small import SmallNet
 from dartblur.blur.unet import UNet
 from dartblur.faces.boxes import Boxes, as_boxes, pixel_bounds
 from dartblur.media.images import Image
 
 HEIGHT, WIDTH = 50, 64
 CONFIG = DartBlurConfig(width=4, depth=3, strength=1.0, context=0.5, face_min=8, face_max=24)
+
+
+SMALL = DartBlurConfig(width=16, depth=3, strength=1.0, context=0.25, face_min=8, face_max=24, network="small")
 
 
 def noise(height: int = HEIGHT, width: int = WIDTH, seed: int = 0) -> Image:
@@ -41,12 +45,31 @@ def untrained(config: DartBlurConfig = CONFIG) -> DartBlur:
     return DartBlur(UNet(config.width, config.depth), config)
 
 
+def random_small(config: DartBlurConfig = SMALL, seed: int = 0, scale: float = 0.02) -> SmallNet:
+    """A small network whose last layer and biases are not zero, as after training."""
+    torch.manual_seed(seed)
+    network = SmallNet(config.width, config.depth)
+    nn.init.normal_(network.last.weight, std=scale)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter, std=0.01)
+    return network.eval()
+
+
+def small_painter(config: DartBlurConfig = SMALL, seed: int = 0) -> DartBlur:
+    network = random_small(config, seed)
+    network.settle()
+    return DartBlur(network, config)
+
+
 ANONYMISERS: dict[str, Anonymizer] = {
     "block": Block(0),
     "gaussian": Gaussian(1.0),
     "strong": Gaussian(4.0),
+    "fast": Gaussian(1.0, exact=False),
     "pixelate": Pixelate(8),
     "dartblur": painter(),
+    "small": small_painter(),
 }
 
 

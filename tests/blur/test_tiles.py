@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dartblur.blur.dartblur import DartBlur
+from dartblur.blur.dartblur import DartBlur, Network
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.paint import Painted, cut_tiles, gather, paint, spread
+from dartblur.blur.repaint import _cut, _written
 from dartblur.blur.tiles import Tile, by_size, by_square, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
@@ -225,7 +226,22 @@ def test_whatever_a_box_touches_is_inside_the_mask_of_a_tile(scale: int) -> None
         assert seen.mask.sum() <= (1 if scale == 1 else 9)
 
 
-def painted(unet: UNet, blurred: Image, boxes: Boxes) -> Painted:
+@given(WINDOWS, st.integers(1, 40), st.integers(1, 40))
+def test_at_a_scale_of_one_use_slices_what_training_multiplies(window: Window, width: int, height: int) -> None:
+    """Both are exact there, so not a bit may differ; windows lie inside the picture, across its border and beyond it."""
+    image, mask = noise(), noise(seed=1)[:, :, 0] > 128
+    tile = Tile((0, 0, width, height), window, window.side)
+    picture, inside = _cut(image, mask, tile)
+    seen = cut_tiles(tensor(image), torch.from_numpy(mask)[None], [tile])
+    assert np.array_equal(picture, seen.blurred[0].numpy()) and np.array_equal(inside, seen.mask[0].numpy())
+    assert picture.dtype == inside.dtype == np.float32
+    x1, y1 = max(window.left, 0), max(window.top, 0)
+    held = Tile((x1, y1, window.left + window.side, window.top + window.side), window, window.side)
+    if x1 < held.bounds[2] and y1 < held.bounds[3]:
+        assert np.array_equal(_written(picture, held), spread(torch.from_numpy(picture), held).numpy())
+
+
+def painted(unet: Network, blurred: Image, boxes: Boxes) -> Painted:
     """One picture through :func:`paint`."""
     height, width = blurred.shape[:2]
     mask = torch.from_numpy(mask_of(boxes, width, height))[None, None].float()

@@ -11,7 +11,8 @@ from dartblur.stages import pretrain
 from dartblur.stages.paths import CANONICAL, WORK
 from dartblur.training import run as loop
 from dartblur.training.discriminator import Discriminator
-from dartblur.training.trainer import Step, Trainer
+from dartblur.training.resumable import Step
+from dartblur.training.trainer import Trainer
 from tests.stages.conftest import MakeParams
 
 

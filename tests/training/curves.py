@@ -43,7 +43,7 @@ def double() -> Iterator[None]:
     def batch_double(self: FaceTiles, *arguments: Any) -> CleanTiles:
         with patch.object(Tensor, "float", single):
             drawn = batch(self, *arguments)
-        return CleanTiles(drawn.clean.double(), TileBatch(drawn.seen.blurred.double(), drawn.seen.mask.double()))
+        return CleanTiles(drawn.clean.double(), TileBatch(drawn.seen.blurred.double(), drawn.seen.mask.double()), drawn.face)
 
     with patch.object(Tensor, "float", Tensor.double), patch.object(FaceTiles, "batch", batch_double):
         torch.set_default_dtype(torch.float64)

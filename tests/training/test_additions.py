@@ -20,7 +20,8 @@ def discriminator() -> Discriminator:
 
 
 def seen(faces: Faces, perception: Perception) -> Seen:
-    return Seen(faces, perception(faces.made), perception(faces.clean))
+    clean = perception(faces.clean)
+    return Seen(faces, perception(faces.made), clean, clean)
 
 
 def group(number: int, side: int, seed: int = 0) -> Faces:

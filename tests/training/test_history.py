@@ -1,7 +1,7 @@
 import json
 
 from dartblur.training.history import History
-from dartblur.training.trainer import Step
+from dartblur.training.resumable import Step
 
 
 def test_a_row_is_the_mean_over_the_steps_that_have_a_term() -> None:

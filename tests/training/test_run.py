@@ -8,7 +8,7 @@ from dartblur.faces.dataset import FaceDataset
 from dartblur.training import checkpoint, run
 from dartblur.training.checkpoint import STATE_FILE
 from dartblur.training.history import History
-from dartblur.training.trainer import Step
+from dartblur.training.resumable import Step
 from tests.training.conftest import everything, moved, small, trainer, warm
 
 PARAMS = small(warm=warm(3), epochs=2, detector_epochs=0, epoch_steps=3)
