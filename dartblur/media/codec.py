@@ -12,10 +12,12 @@ A new format is a class of :class:`OpenPicture` and a line in :data:`_SIGNATURES
 from collections.abc import Callable
 
 from dartblur.errors import DartblurError
+from dartblur.media.gif import GifPicture
 from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.plain import AvifPicture, BmpPicture, GifPicture, TiffPicture, WebpPicture
+from dartblur.media.plain import AvifPicture, BmpPicture, TiffPicture
 from dartblur.media.png import PngPicture
+from dartblur.media.webp import WebpPicture
 
 __all__ = ["Limits", "OpenPicture", "is_picture", "open_picture"]
 

@@ -100,7 +100,7 @@ class OpenPicture(ABC):
         """Refuse what does not fit frame ``index``; for :meth:`replace`."""
         height, width = self.size(index)
         if hidden.shape != (height, width, 3) or hidden.dtype != np.uint8:
-            raise DartblurError(f"{self.name}: frame {index} is {height} x {width} x 3 bytes, not {hidden.shape} {hidden.dtype}; give what hides it so")
+            raise DartblurError(f"{self.name}: frame {index} is {height} x {width} x 3 bytes, not {hidden.shape} {hidden.dtype}; make them fit")
         if mask.shape != (height, width) or mask.dtype != np.bool_:
             raise DartblurError(f"{self.name}: frame {index} is {height} x {width}, its mask {mask.shape} {mask.dtype}; give one bool a pixel")
 

@@ -4,7 +4,7 @@ import io
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, BmpImagePlugin, TiffImagePlugin
 from PIL import Image as PILImage
 from PIL.ImageFile import ImageFile
 
@@ -85,17 +85,6 @@ class PlainPicture(OpenPicture):
         return {}
 
 
-class WebpPicture(PlainPicture):
-    """An opened WebP."""
-
-    format = "webp"
-    suffixes = (".webp",)
-    _plugin = WebPImagePlugin.WebPImageFile
-
-    def _options(self) -> dict[str, Any]:
-        return {"lossless": True}
-
-
 class AvifPicture(PlainPicture):
     """An opened AVIF."""
 
@@ -124,11 +113,3 @@ class BmpPicture(PlainPicture):
     format = "bmp"
     suffixes = (".bmp", ".dib")
     _plugin = BmpImagePlugin.BmpImageFile
-
-
-class GifPicture(PlainPicture):
-    """An opened GIF."""
-
-    format = "gif"
-    suffixes = (".gif",)
-    _plugin = GifImagePlugin.GifImageFile

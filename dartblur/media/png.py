@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
-from dartblur.media.apng import CONTROL, PREVIOUS, SOURCE, Canvas, PngFrame, frames_of
+from dartblur.media.canvas import OVER, PREVIOUS, Canvas, Part, unchanged
 from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT, turned
@@ -33,6 +33,8 @@ from dartblur.media.samples import as_rgb, put
 
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"mDCV", b"cLLI")
 """Chunks that say how colours look."""
+_CONTROL = ">IIIIIHHBB"
+"""Layout of fcTL: number, width, height, x, y, delay over delay, disposal, blending."""
 _ONCE = {*_COLOURS, b"PLTE", b"tRNS", b"pHYs", b"eXIf", b"acTL"}
 Samples = npt.NDArray[Any]
 
@@ -51,14 +53,14 @@ class PngPicture(OpenPicture):
         limits.check(name, self._width, self._height, sum(kind == b"fcTL" for kind, _ in parts))
         self._once = {kind: content for kind, content in parts if kind in _ONCE}
         try:
-            self._frames = frames_of(parts, self._width, self._height)
-            for frame in self._frames:
-                check_packed(frame.packed, frame.width, frame.height, self._raster)
+            self._parts = _parts(parts, self._width, self._height)
+            for part in self._parts:
+                check_packed(part.packed, part.width, part.height, self._raster)
             self._plays = struct.unpack(">II", self._once[b"acTL"])[1] if b"acTL" in self._once else 0
-        except (ValueError, struct.error) as error:
+        except (ValueError, IndexError, struct.error) as error:
             raise DartblurError(f"{name}: the PNG is damaged ({error}); {REPLACE}") from error
         exif = self._once.get(b"eXIf", b"")
-        super().__init__(name, (self._width, self._height), len(self._frames), orientation_of(exif))
+        super().__init__(name, (self._width, self._height), len(self._parts), orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""
         self._density = self._once.get(b"pHYs", b"") if keep_metadata else b""
         self._palette = np.frombuffer(self._once.get(b"PLTE", b"")[: 3 << self._raster.depth], np.uint8)
@@ -67,7 +69,7 @@ class PngPicture(OpenPicture):
         self._palette = self._palette[: len(self._palette) // 3 * 3].reshape(-1, 3)
         self._key = self._once.get(b"tRNS", b"")
         self._new: dict[int, bytes] = {}  # compressed data of changed frames, upright
-        self._canvas = Canvas(name, self._frames, self._raster, (self._width, self._height), self._entry_alpha(256), self._key)
+        self._canvas = Canvas(name, self._parts, self._raster, (self._width, self._height), self._unpacked, self._key)
         self._last: tuple[int, Samples] | None = None  # a frame as stored
 
     def frame(self, index: int) -> Image:
@@ -121,37 +123,34 @@ class PngPicture(OpenPicture):
             out.append(chunk(b"PLTE", self._palette.tobytes()))
         out += [chunk(kind, content) for kind, content in ((b"tRNS", self._key), (b"pHYs", self._density), (b"eXIf", self._exif)) if content]
         if b"acTL" in self._once:
-            out.append(chunk(b"acTL", struct.pack(">II", sum(frame.shown for frame in self._frames), self._plays)))
+            out.append(chunk(b"acTL", struct.pack(">II", sum(part.shown for part in self._parts), self._plays)))
         number = 0
-        for index, frame in enumerate(self._frames if kept else self._written()):
-            if frame.shown and b"acTL" in self._once:
-                place = (frame.width, frame.height, frame.x, frame.y)
-                out.append(chunk(b"fcTL", struct.pack(CONTROL, number, *place, *frame.delay, frame.disposal, frame.blending)))
+        for index, part in enumerate(self._parts if kept else self._written()):
+            if part.shown and b"acTL" in self._once:
+                place = (part.width, part.height, part.x, part.y)
+                out.append(chunk(b"fcTL", struct.pack(_CONTROL, number, *place, *part.delay, part.disposal, part.blending)))
                 number += 1
             if index == 0:
-                out.append(chunk(b"IDAT", frame.packed))
+                out.append(chunk(b"IDAT", part.packed))
             else:
-                out.append(chunk(b"fdAT", struct.pack(">I", number) + frame.packed))
+                out.append(chunk(b"fdAT", struct.pack(">I", number) + part.packed))
                 number += 1
         return b"".join([*out, chunk(b"IEND", b"")])
 
-    def _written(self) -> list[PngFrame]:
-        """The frames as they are written: a changed one covers the canvas, the others stay where what lies below them is as it was."""
-        frames: list[PngFrame] = []
-        below = self.orientation == UPRIGHT and not self._raster.interlaced  # as in the source
-        possible = below
-        for index, frame in enumerate(self._frames):
-            whole = frame.blending == SOURCE and (frame.width, frame.height) == (self._width, self._height)
-            if possible and index not in self._new and (below or whole or not frame.shown):
-                frames.append(frame)
-                below = below or frame.disposal != PREVIOUS
-                continue
-            packed = self._new.get(index)
-            if packed is None:
-                packed = deflate(self._samples(index), self._raster)
-            frames.append(PngFrame(0, 0, self.width, self.height, frame.delay, packed=packed, shown=frame.shown))
-            below = below and not frame.shown
-        return frames
+    def _written(self) -> list[Part]:
+        """The parts as they are written: a changed frame covers the canvas, the others stay where what lies below them is as it was."""
+        parts: list[Part] = []
+        possible = self.orientation == UPRIGHT and not self._raster.interlaced
+        for index, kept in enumerate(unchanged(self._parts, (self._width, self._height), self._new)):
+            part = self._parts[index]
+            if not (kept and possible):
+                packed = self._new.get(index) or deflate(self._samples(index), self._raster)
+                part = Part(0, 0, self.width, self.height, part.delay, packed=packed, shown=part.shown)
+            parts.append(part)
+        return parts
+
+    def _unpacked(self, part: Part) -> Samples:
+        return inflate(part.packed, part.width, part.height, self._raster)
 
     def _samples(self, index: int) -> Samples:
         """The samples of frame ``index``, upright: H x W x C; not to be written to.
@@ -164,3 +163,33 @@ class PngPicture(OpenPicture):
         if self._last is None or self._last[0] != index:
             self._last = (index, self._canvas.after(index))
         return turned(self._last[1], self.orientation)
+
+
+def _parts(parts: list[tuple[bytes, bytes]], width: int, height: int) -> list[Part]:
+    """The frames of a PNG from its chunks; one that is not animated has one.
+
+    Raises:
+        ValueError: they are not as announced.
+    """
+    animation = next((content for kind, content in parts if kind == b"acTL"), None)
+    first = [kind for kind, _ in parts if kind in {b"fcTL", b"IDAT"}][:1] == [b"fcTL"]
+    frames = [] if animation is not None and first else [Part(0, 0, width, height, shown=False)]
+    packed: list[list[bytes]] = [[] for _ in frames]
+    for kind, content in parts:
+        if kind == b"fcTL" and animation is not None:
+            _, wide, high, x, y, delay, over, disposal, blending = struct.unpack(_CONTROL, content)
+            if not wide or not high or x + wide > width or y + high > height or disposal > PREVIOUS or blending > OVER:
+                raise ValueError(f"frame {len(frames)}")
+            frames.append(Part(x, y, wide, high, (delay, over), disposal, blending))
+            packed.append([])
+        elif kind == b"IDAT":
+            packed[0].append(content)
+        elif kind == b"fdAT" and animation is not None:
+            packed[-1].append(content[4:])
+    if animation is not None and struct.unpack(">II", animation)[0] != sum(frame.shown for frame in frames):
+        raise ValueError("number of frames")
+    for frame, pieces in zip(frames, packed, strict=True):
+        frame.packed = b"".join(pieces)
+    if frames[0].shown and (frames[0].width, frames[0].height) != (width, height):
+        raise ValueError("frame 0")
+    return frames

@@ -47,7 +47,7 @@ def kept_pixels(opened: JpegPicture, masks: Mask, border: int) -> Mask:
     """Pixels outside the MCUs that ``masks`` touches, and ``border`` pixels away from them."""
     components = opened._components
     redone = np.kron(jpegblocks.touched(masks, components), np.ones(jpegblocks.unit(components), bool))[: opened.height, : opened.width]
-    return np.asarray(cv2.dilate(redone.astype(np.uint8), np.ones((2 * border + 1,) * 2, np.uint8))) == 0
+    return ~np.asarray(cv2.dilate(redone.astype(np.uint8), np.ones((2 * border + 1,) * 2, np.uint8)), np.bool_)
 
 
 def sources() -> dict[str, bytes]:

@@ -257,7 +257,7 @@ def test_parts_that_were_never_painted_are_refused() -> None:
     source = png(grey, raster, chunk(b"acTL", struct.pack(">II", 2, 0)) + control(0, 4, 1), second)
     opened = open_picture(source, "x")
     assert opened.frame(0)[0, 0, 0] == 9
-    with pytest.raises(DartblurError, match="frame 1 of the PNG has parts that were never painted"):
+    with pytest.raises(DartblurError, match="frame 1 has parts that were never painted"):
         opened.frame(1)
 
 

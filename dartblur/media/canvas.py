@@ -1,6 +1,6 @@
-"""The frames of an animated PNG, and the canvas that they are painted on, in the samples of the file."""
+"""Animations whose frames are parts that are painted on a canvas one after the other (PNG, WebP), in the samples of the file."""
 
-import struct
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,8 @@ import numpy.typing as npt
 
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
-from dartblur.media.pngchunks import GREY_ALPHA, PALETTE, RGB_ALPHA, Raster, inflate
+from dartblur.media.pngchunks import GREY_ALPHA, PALETTE, RGB_ALPHA, Raster
 
-CONTROL = ">IIIIIHHBB"
-"""Layout of fcTL: number, width, height, x, y, delay over delay, disposal, blending."""
 NONE, BACKGROUND, PREVIOUS = 0, 1, 2
 SOURCE, OVER = 0, 1
 
@@ -20,39 +18,63 @@ Samples = npt.NDArray[Any]
 
 
 @dataclass
-class PngFrame:
-    """A part of the canvas that is painted, and how; ``shown`` is False for a picture beside an animation, for viewers that know none, or without one."""
+class Part:
+    """A part of the canvas that a frame paints.
+
+    Attributes:
+        x, y, width, height: where, in pixels.
+        delay: how long it is shown, as the file has it.
+        disposal: what becomes of it afterwards: NONE, BACKGROUND (transparent again) or PREVIOUS (as before).
+        blending: SOURCE replaces what is below, OVER is laid over it.
+        packed: its samples as the file has them.
+        shown: False for a picture that is no frame of an animation.
+    """
 
     x: int
     y: int
     width: int
     height: int
-    delay: tuple[int, int] = (0, 0)
+    delay: tuple[int, ...] = ()
     disposal: int = NONE
     blending: int = SOURCE
     packed: bytes = b""
     shown: bool = True
 
 
+def unchanged(parts: list[Part], size: tuple[int, int], changed: Container[int]) -> list[bool]:
+    """Which parts may be written as they are while the frames of ``changed`` are written as whole canvases that stay where they are.
+
+    A part may if its frame is not changed, and what lies below it is as it was, or hidden by it whole.
+    """
+    kept, below = list[bool](), True
+    for index, part in enumerate(parts):
+        whole = part.blending == SOURCE and (part.width, part.height) == size
+        kept.append(index not in changed and (below or whole or not part.shown))
+        if part.shown:
+            below = kept[-1] and (below or part.disposal != PREVIOUS)
+    return kept
+
+
 class Canvas:
     """What a viewer of the animation sees, frame by frame; only one canvas is kept, so going forward is quick."""
 
     def __init__(
-        self, name: str, frames: list[PngFrame], raster: Raster, size: tuple[int, int], entries: npt.NDArray[np.uint8], key: bytes
+        self, name: str, parts: list[Part], raster: Raster, size: tuple[int, int], unpack: Callable[[Part], Samples], key: bytes = b""
     ) -> None:
         """Start with nothing painted.
 
         Args:
             name: of the file, for errors.
-            frames: as they are stored.
+            parts: as they are stored.
             raster: layout of their samples.
             size: width and height of the canvas.
-            entries: opacity of each of 256 palette entries.
-            key: content of tRNS: the colour that is transparent, where there is no palette.
+            unpack: gives the samples of a part.
+            key: what is transparent where there is no alpha: a palette's entries each with a byte of opacity, or a colour of 16 bits a sample.
         """
-        self._name, self._frames, self._raster = name, frames, raster
+        self._name, self._parts, self._raster, self._unpack = name, parts, raster, unpack
         self._width, self._height = size
-        self._entries = entries
+        self._entries = np.full(256, 255, np.uint8)
+        self._entries[: min(len(key), 256)] = np.frombuffer(key[:256], np.uint8)
         self._key = np.frombuffer(key, ">u2") if len(key) == 2 * raster.channels else None
         self._done = -1  # the last frame that was painted
         self._shown: tuple[Samples, Mask]  # the canvas with it
@@ -64,32 +86,30 @@ class Canvas:
         Raises:
             DartblurError: it has parts that no frame ever painted and the file has no value for, or colours of a palette would have to be mixed.
         """
-        frame = self._frames[index]
-        if not frame.shown:
-            return inflate(frame.packed, frame.width, frame.height, self._raster)
+        if not self._parts[index].shown:
+            return self._unpack(self._parts[index])
         if index < self._done or self._done < 0:
             self._done, self._base = -1, self._empty()
         while self._done < index:
             self._done += 1
-            if self._frames[self._done].shown:
-                self._step(self._frames[self._done])
+            if self._parts[self._done].shown:
+                self._step(self._parts[self._done])
         samples, painted = self._shown
         if not painted.all():
-            raise DartblurError(f"{self._name}: frame {index} of the PNG has parts that were never painted, it cannot be kept; convert it first")
+            raise DartblurError(f"{self._name}: frame {index} has parts that were never painted, it cannot be kept; convert it first")
         return samples
 
-    def _step(self, frame: PngFrame) -> None:
-        """Paint the next frame, and do what it wants done afterwards."""
-        part = (slice(frame.y, frame.y + frame.height), slice(frame.x, frame.x + frame.width))
+    def _step(self, part: Part) -> None:
+        """Paint the next part, and do what it wants done afterwards."""
+        place = (slice(part.y, part.y + part.height), slice(part.x, part.x + part.width))
         samples, painted = (plane.copy() for plane in self._base)
-        stored = inflate(frame.packed, frame.width, frame.height, self._raster)
-        self._paint(samples[part], painted[part], stored, frame.blending)
+        self._paint(samples[place], painted[place], self._unpack(part), part.blending)
         self._shown = samples, painted
-        if frame.disposal == NONE:
+        if part.disposal == NONE:
             self._base = self._shown
-        elif frame.disposal == BACKGROUND:
+        elif part.disposal == BACKGROUND:
             self._base = samples.copy(), painted.copy()
-            self._base[0][part], self._base[1][part] = self._clear()
+            self._base[0][place], self._base[1][place] = self._clear()
 
     def _empty(self) -> tuple[Samples, Mask]:
         """A canvas that nothing was painted on: its samples, and which of them hold a value."""
@@ -122,7 +142,7 @@ class Canvas:
         canvas[taken], painted[taken] = stored[taken], True
         if mixed.any():
             if self._raster.colour not in {GREY_ALPHA, RGB_ALPHA}:
-                raise DartblurError(f"{self._name}: the PNG mixes half-transparent palette colours, it cannot be kept; convert it first")
+                raise DartblurError(f"{self._name}: it mixes half-transparent palette colours, it cannot be kept; convert it first")
             over, under = stored[mixed].astype(np.float64), canvas[mixed].astype(np.float64)
             share = over[:, -1:] / self._raster.top
             rest = under[:, -1:] / self._raster.top * (1 - share)
@@ -136,33 +156,3 @@ class Canvas:
         if self._raster.colour == PALETTE:
             return np.asarray(self._entries[samples[:, :, 0]] / 255)
         return np.ones(samples.shape[:2]) if self._key is None else (samples != self._key).any(axis=2).astype(np.float64)
-
-
-def frames_of(parts: list[tuple[bytes, bytes]], width: int, height: int) -> list[PngFrame]:
-    """The frames of a PNG from its chunks; one that is not animated has one.
-
-    Raises:
-        ValueError: they are not as announced.
-    """
-    animation = next((content for kind, content in parts if kind == b"acTL"), None)
-    first = [kind for kind, _ in parts if kind in {b"fcTL", b"IDAT"}][:1] == [b"fcTL"]
-    frames = [] if animation is not None and first else [PngFrame(0, 0, width, height, shown=False)]
-    packed: list[list[bytes]] = [[] for _ in frames]
-    for kind, content in parts:
-        if kind == b"fcTL" and animation is not None:
-            _, wide, high, x, y, delay, over, disposal, blending = struct.unpack(CONTROL, content)
-            if not wide or not high or x + wide > width or y + high > height or disposal > PREVIOUS or blending > OVER:
-                raise ValueError(f"frame {len(frames)}")
-            frames.append(PngFrame(x, y, wide, high, (delay, over), disposal, blending))
-            packed.append([])
-        elif kind == b"IDAT":
-            packed[0].append(content)
-        elif kind == b"fdAT" and animation is not None:
-            packed[-1].append(content[4:])
-    if animation is not None and struct.unpack(">II", animation)[0] != sum(frame.shown for frame in frames):
-        raise ValueError("number of frames")
-    for frame, pieces in zip(frames, packed, strict=True):
-        frame.packed = b"".join(pieces)
-    if frames[0].shown and (frames[0].width, frames[0].height) != (width, height):
-        raise ValueError("frame 0")
-    return frames
