@@ -105,13 +105,9 @@ def _cut(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Float
         return _sliced(blurred, mask, tile)
     read = reading(tile, blurred.shape[1], blurred.shape[0])
     rows, columns, beyond = (values.astype(np.float32) for values in (read.rows, read.columns, read.beyond))
-
-    def resized(plane: npt.NDArray[Any]) -> Floats:
-        return np.asarray(rows @ plane[read.top : read.bottom, read.left : read.right].astype(np.float32) @ columns.T)
-
-    # A channel at a time: a face of thousands of pixels must not become gigabytes of floats.
-    picture = np.stack([resized(blurred[:, :, channel]) + np.float32(value) * beyond for channel, value in enumerate(FILL)])
-    return picture, (resized(mask) > MASK_SHARE).astype(np.float32)[None]
+    shown = (slice(read.top, read.bottom), slice(read.left, read.right))
+    picture = _resized(rows, blurred[shown], columns) + np.array(FILL, np.float32)[:, None, None] * beyond
+    return picture, (_resized(rows, mask[shown][:, :, None], columns) > MASK_SHARE).astype(np.float32)
 
 
 def _sliced(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
@@ -135,4 +131,28 @@ def _written(added: Floats, tile: Tile) -> Floats:
         top, left = tile.window.top, tile.window.left
         return added[:, y1 - top : y2 - top, x1 - left : x2 - left]
     rows, columns = (weights.astype(np.float32) for weights in writing(tile))
-    return np.stack([rows @ plane @ columns.T for plane in added])
+    return _resized(rows, added.transpose(1, 2, 0), columns)
+
+
+_BAND = 16
+
+
+def _resized(rows: Floats, pixels: npt.NDArray[Any], columns: Floats) -> Floats:
+    """``rows @ plane @ columns.T`` of each channel: weights (N, h) and (M, w), pixels (h, w, C) of any type to (C, N, M)."""
+    return _product(columns, _product(rows, pixels).transpose(1, 0, 2)).transpose(2, 1, 0)
+
+
+def _product(weights: Floats, pixels: npt.NDArray[Any]) -> Floats:
+    """Weights (N, h) times pixels (h, w, C), (N, w, C), a few rows at a time with the pixels that have a weight there.
+
+    All but a band around the diagonal is zero; and a face of thousands of pixels must not become gigabytes of floats.
+    """
+    made = np.zeros((len(weights), *pixels.shape[1:]), np.float32)
+    for start in range(0, len(weights), _BAND):
+        part = weights[start : start + _BAND]
+        used = np.flatnonzero(part.any(axis=0))
+        if len(used):
+            near = slice(int(used[0]), int(used[-1]) + 1)
+            block = pixels[near].astype(np.float32).reshape(near.stop - near.start, -1)
+            made[start : start + _BAND] = (part[:, near] @ block).reshape(len(part), *pixels.shape[1:])
+    return made
