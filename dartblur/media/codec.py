@@ -12,10 +12,11 @@ A new format is a class of :class:`OpenPicture` and a line in :data:`_SIGNATURES
 from collections.abc import Callable
 
 from dartblur.errors import DartblurError
+from dartblur.media.bmp import BmpPicture
 from dartblur.media.gif import GifPicture
 from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.plain import AvifPicture, BmpPicture, TiffPicture
+from dartblur.media.plain import AvifPicture, TiffPicture
 from dartblur.media.png import PngPicture
 from dartblur.media.webp import WebpPicture
 

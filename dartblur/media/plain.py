@@ -4,7 +4,7 @@ import io
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import AvifImagePlugin, BmpImagePlugin, TiffImagePlugin
+from PIL import AvifImagePlugin, TiffImagePlugin
 from PIL import Image as PILImage
 from PIL.ImageFile import ImageFile
 
@@ -105,11 +105,3 @@ class TiffPicture(PlainPicture):
 
     def _options(self) -> dict[str, Any]:
         return {"compression": self._info[0].get("compression", "raw")}
-
-
-class BmpPicture(PlainPicture):
-    """An opened BMP."""
-
-    format = "bmp"
-    suffixes = (".bmp", ".dib")
-    _plugin = BmpImagePlugin.BmpImageFile
