@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import cv2
 import typer
 
 from dartblur.anonymizer import boxfiles
-from dartblur.anonymizer.command import cores, find_source
+from dartblur.anonymizer.command import cores, find_source, share_cores
 from dartblur.anonymizer.job import PICTURES
 from dartblur.anonymizer.records import Record
 from dartblur.anonymizer.search import Search
@@ -30,7 +29,7 @@ def detect_all(source: str, out: Path | None, settings: Settings, workers: int) 
     writer = boxfiles.writer_of(Path("boxes.csv") if out is None else out)
     place = find_source(source)
     workers = workers or cores()
-    cv2.setNumThreads(1 if workers > 1 else cores())
+    share_cores(workers)
     search = make_search(settings)
     failed: list[str] = []
 

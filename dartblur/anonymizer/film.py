@@ -1,6 +1,8 @@
 """A video as a file of a job: the settings of pictures brought to :mod:`dartblur.anonymizer.video`, and its outcome as that of a picture."""
 
+import importlib.util
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +24,29 @@ _WEAK = 0.5
 
 
 def make_film(settings: Settings, work: Work, keep: Callable[[str], Boxes | None], workers: int, tell: Callable[[str], None]) -> Film | None:
-    """What anonymises the videos of a job; None where PyAV, which reads them, is not installed.
+    """What anonymises the videos of a job, loaded when the first comes, which takes seconds; None where PyAV, which reads them, is not installed.
 
     Args:
         keep: regions to leave alone in the video of a name, in every frame.
         workers: threads for one video.
         tell: told how a video goes, in words.
     """
-    try:
-        from dartblur.anonymizer.video import VideoOptions, VideoOutcome, anonymize_video
-    except ImportError:
+    if any(importlib.util.find_spec(module) is None for module in ("av", "scipy")):
         return None
+    loading, loaded = threading.Lock(), list[Film]()
+
+    def film(source: Path, target: Path, name: str) -> Outcome:
+        with loading:
+            if not loaded:
+                loaded.append(_load(settings, work, keep, workers, tell))
+        return loaded[0](source, target, name)
+
+    return film
+
+
+def _load(settings: Settings, work: Work, keep: Callable[[str], Boxes | None], workers: int, tell: Callable[[str], None]) -> Film:
+    from dartblur.anonymizer.video import VideoOptions, VideoOutcome, anonymize_video
+
     usual = {name: load_finder(name, settings.score).score for name in settings.detectors}
     search = replace(make_search(replace(settings, margin=0.0), {name: score * _WEAK for name, score in usual.items()}), margin=0.0)
     options = VideoOptions(

@@ -4,6 +4,7 @@ The lines are the memory of a job: after a crash the next run goes on from them.
 """
 
 import fcntl
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from dartblur.media.files import atomic_path
 
 LINES = "manifest.jsonl"
 TABLE = "manifest.parquet"
-_BATCH = 4096
+_BATCH = 1 << 22
+"""Bytes of records that are made rows at once."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def records(path: Path) -> Iterator[Record]:
 def write_table(lines: Path, table: Path) -> None:
     """The manifest as parquet, a row a file."""
     import pyarrow as pa
+    from pyarrow import json as arrow_json
     from pyarrow import parquet
 
     numbers = ("width", "height", "frames", "bytes_in", "bytes_out")
@@ -118,11 +121,21 @@ def write_table(lines: Path, table: Path) -> None:
     kinds = {name: pa.int64() if name in numbers else pa.string() for name in Record.__dataclass_fields__}
     schema = pa.schema({**kinds, "faces": pa.list_(face)})
     with atomic_path(table) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        batch: list[dict[str, object]] = []
-        for record in records(lines):
-            # A file name may hold bytes that are no text; parquet takes none of these.
-            batch.append({**record.as_dict(), "name": record.name.encode(errors="backslashreplace").decode()})
-            if len(batch) == _BATCH:
-                writer.write_table(pa.Table.from_pylist(batch, schema))
-                batch = []
-        writer.write_table(pa.Table.from_pylist(batch, schema))
+        # Arrow reads JSON itself; a table of Python's objects would import pandas, which takes as long as many pictures.
+        for batch in _batches(lines):
+            reading = arrow_json.ReadOptions(use_threads=False, block_size=len(batch) + 1)
+            writer.write_table(arrow_json.read_json(io.BytesIO(batch), reading, arrow_json.ParseOptions(explicit_schema=schema)).cast(schema))
+
+
+def _batches(lines: Path) -> Iterator[bytes]:
+    """The last records of all files as lines of JSON, many at a time."""
+    batch = bytearray()
+    for record in records(lines):
+        # A file name may hold bytes that are no text; parquet takes none of these.
+        text = {name: value.encode(errors="backslashreplace").decode() for name, value in (("name", record.name), ("reason", record.reason))}
+        batch += json.dumps({**record.as_dict(), **text}).encode() + b"\n"
+        if len(batch) > _BATCH:
+            yield bytes(batch)
+            batch.clear()
+    if batch:
+        yield bytes(batch)

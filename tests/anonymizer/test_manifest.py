@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dartblur.anonymizer import manifest as module
 from dartblur.anonymizer.manifest import Manifest, manifest, records, write_table
 from dartblur.anonymizer.records import Face, Record
 from dartblur.errors import DartblurError, UsageError
@@ -72,14 +73,26 @@ def test_the_last_word_on_a_file_counts(tmp_path: Path) -> None:
 def test_the_table_has_a_row_a_file(tmp_path: Path) -> None:
     with manifest(tmp_path / "m.jsonl") as lines:
         lines.add(record("a", width=20))
-        lines.add(record("\udcff", faces=()))
+        lines.add(record("\udcff", faces=(), reason="\udcff: 1 \n \\ é"))
     write_table(tmp_path / "m.jsonl", tmp_path / "m.parquet")
     table = pd.read_parquet(tmp_path / "m.parquet")
     assert table["name"].tolist() == ["a", "\\udcff"]
+    assert table["reason"].tolist() == ["", "\\udcff: 1 \n \\ é"]
     assert table["width"].tolist() == [20, 0]
     face = table["faces"][0][0]
     assert (face["from"], face["score"], face["frame"], face["kept"], list(face["box"])) == ("yunet", 0.8765, 3, False, [1.0, 2.0, 30.0, 40.0])
     assert len(table["faces"][1]) == 0
+
+
+def test_a_long_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BATCH", 2000)
+    with manifest(tmp_path / "m.jsonl") as lines:
+        for number in range(50):
+            lines.add(record(f"{number}", bytes_in=number))
+    write_table(tmp_path / "m.jsonl", tmp_path / "m.parquet")
+    table = pd.read_parquet(tmp_path / "m.parquet")
+    assert table["bytes_in"].tolist() == list(range(50))
+    assert {len(faces) for faces in table["faces"]} == {1}
 
 
 def test_a_table_of_nothing(tmp_path: Path) -> None:
