@@ -22,10 +22,12 @@ class Limits:
     Attributes:
         pixels: of one frame.
         frames: of an animation, or pages of a document.
+        total: pixels of all frames together; a few bytes of a file can stand for any number of frames.
     """
 
     pixels: int = 250_000_000
     frames: int = 5_000
+    total: int = 500_000_000
 
     def check(self, name: str, width: int, height: int, frames: int = 1) -> None:
         """Refuse what is larger, or empty.
@@ -39,6 +41,10 @@ class Limits:
             raise DartblurError(f"{name}: {width} x {height} pixels are more than the {self.pixels:,} that are read; raise the limit or shrink it")
         if frames > self.frames:
             raise DartblurError(f"{name}: {frames:,} frames are more than the {self.frames:,} that are read; raise the limit or split the file")
+        if width * height * frames > self.total:
+            raise DartblurError(
+                f"{name}: {frames:,} frames of {width} x {height} are more than the {self.total:,} pixels that are read; raise the limit or split the file"
+            )
 
 
 class OpenPicture(ABC):
