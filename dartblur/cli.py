@@ -437,7 +437,7 @@ def report(
         stage.run(load_params())
 
 
-for _command in (commands.anonymize, commands.detect):
+for _command in (commands.anonymize, commands.detect, commands.serve, commands.doctor):
     app.command()(_command)
 
 
