@@ -16,8 +16,9 @@ from dartblur.media.bmp import BmpPicture
 from dartblur.media.gif import GifPicture
 from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.plain import AvifPicture, TiffPicture
+from dartblur.media.plain import AvifPicture
 from dartblur.media.png import PngPicture
+from dartblur.media.tiff import TiffPicture
 from dartblur.media.webp import WebpPicture
 
 __all__ = ["Limits", "OpenPicture", "is_picture", "open_picture"]
@@ -72,4 +73,6 @@ _SIGNATURES: dict[bytes, _Opener] = {
     b"BM": BmpPicture,
     b"II*\0": TiffPicture,
     b"MM\0*": TiffPicture,
+    b"II+\0": TiffPicture,
+    b"MM\0+": TiffPicture,
 }

@@ -14,7 +14,7 @@ from dartblur.faces.boxes import Mask
 from dartblur.media.gifblocks import GifFile, GifImage, pack, read_gif, write_gif
 from dartblur.media.images import Image
 from dartblur.media.palette import Colours, Indices, fit
-from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture
 
 _BACKGROUND, _PREVIOUS = 2, 3
 _ENTRIES = 256
@@ -61,7 +61,7 @@ class GifPicture(OpenPicture):
             raise DartblurError(f"{name}: the GIF holds no picture; {REPLACE}")
         super().__init__(name, (file.width, file.height), len(file.images))
         self._file = file
-        self._hidden: dict[int, list[tuple[tuple[slice, slice], Mask, Colours]]] = {}
+        self._changes = Changes()
         self._shown: tuple[Image, Mask]  # the screen with the last image that was painted
         self._rewind()
         for number, image in enumerate(file.images):
@@ -84,14 +84,11 @@ class GifPicture(OpenPicture):
     def replace(self, index: int, hidden: Image, mask: Mask) -> None:
         """See :meth:`OpenPicture.replace`."""
         self._check(index, hidden, mask)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if len(rows):  # of thousands of frames, keep what is changed alone
-            place = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-            self._hidden.setdefault(index, []).append((place, mask[place].copy(), hidden[mask]))
+        self._changes.add(index, hidden, mask)
 
     def encode(self) -> bytes:
         """See :meth:`OpenPicture.encode`."""
-        if not self._hidden:
+        if not self._changes:
             return write_gif(self._file)
         images = []
         source, screen = _Screen(self.height, self.width), _Screen(self.height, self.width)
@@ -110,7 +107,7 @@ class GifPicture(OpenPicture):
     def _wanted(self, index: int, shown: Image, opaque: Mask) -> tuple[Image, Mask]:
         """What frame ``index`` is to show, and where that is something hidden."""
         wanted, masked = shown.copy(), np.zeros_like(opaque)
-        for place, mask, colours in self._hidden.get(index, []):
+        for place, mask, colours in self._changes.of(index):
             wanted[place][mask] = colours
             masked[place] |= mask
         wanted[~opaque] = shown[~opaque]

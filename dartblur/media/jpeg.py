@@ -71,10 +71,10 @@ class JpegPicture(OpenPicture):
         cmyk = self._samples.shape[2] == 4
         if cmyk and self._header.adobe:
             inks = 255 - self._samples
-            put(inks, hidden, mask, cmyk=True)
+            put(inks, hidden[mask], mask, cmyk=True)
             self._samples = 255 - inks
         else:
-            put(self._samples, hidden, mask, cmyk=cmyk)
+            put(self._samples, hidden[mask], mask, cmyk=cmyk)
 
     def encode(self) -> bytes:
         """See :meth:`OpenPicture.encode`."""

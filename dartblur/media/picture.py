@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, Mask
@@ -43,7 +44,7 @@ class Limits:
             raise DartblurError(f"{name}: {frames:,} frames are more than the {self.frames:,} that are read; raise the limit or split the file")
         if width * height * frames > self.total:
             raise DartblurError(
-                f"{name}: {frames:,} frames of {width} x {height} are more than the {self.total:,} pixels that are read; raise the limit or split the file"
+                f"{name}: {frames:,} frames of {width} x {height} are more than the {self.total:,} pixels that are read; raise the limit or split it"
             )
 
 
@@ -67,7 +68,7 @@ class OpenPicture(ABC):
         self.name = name
         self.frames = frames
         self.orientation = orientation
-        self._stored = stored
+        self._size = stored
         self.width, self.height = stored[::-1] if swaps_sides(orientation) else stored
 
     @abstractmethod
@@ -100,7 +101,7 @@ class OpenPicture(ABC):
 
     def upright(self, boxes: Boxes) -> Boxes:
         """Boxes counted in the stored raster of frame 0 (as annotation files do), in the upright raster: N x 4."""
-        return turned_boxes(boxes, self.orientation, *self._stored)
+        return turned_boxes(boxes, self.orientation, *self._size)
 
     def _check(self, index: int, hidden: Image, mask: Mask) -> None:
         """Refuse what does not fit frame ``index``; for :meth:`replace`."""
@@ -119,3 +120,36 @@ class OpenPicture(ABC):
         if not 0 <= index < self.frames:
             raise DartblurError(f"{self.name}: there is no frame {index}, it has {self.frames}; count from 0")
         return self.height, self.width
+
+
+class Changes:
+    """What hides faces in the frames of a long file: only what is inside the masks is kept."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[tuple[tuple[slice, slice], Mask, npt.NDArray[np.uint8]]]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is changed."""
+        return bool(self._parts)
+
+    def add(self, index: int, hidden: Image, mask: Mask) -> None:
+        """Note a change of frame ``index``: uint8 H x W x 3 and bool H x W."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(rows):
+            place = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+            self._parts.setdefault(index, []).append((place, mask[place].copy(), hidden[mask]))
+
+    def of(self, index: int) -> list[tuple[tuple[slice, slice], Mask, npt.NDArray[np.uint8]]]:
+        """The changes of frame ``index`` in the order they came: where (rows and columns), the mask there, and the colours under it (N x 3)."""
+        return self._parts.get(index, [])
+
+    def within(self, index: int, rows: slice, columns: slice) -> Mask | None:
+        """The mask of all changes of frame ``index`` in a part of it, None if it is untouched."""
+        union = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
+        for (down, across), mask, _ in self.of(index):
+            top, bottom = max(rows.start, down.start), min(rows.stop, down.stop)
+            left, right = max(columns.start, across.start), min(columns.stop, across.stop)
+            if top < bottom and left < right:
+                inner = mask[top - down.start : bottom - down.start, left - across.start : right - across.start]
+                union[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start] |= inner
+        return union if union.any() else None

@@ -4,7 +4,7 @@ import io
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import AvifImagePlugin, TiffImagePlugin
+from PIL import AvifImagePlugin
 from PIL import Image as PILImage
 from PIL.ImageFile import ImageFile
 
@@ -61,7 +61,7 @@ class PlainPicture(OpenPicture):
     def replace(self, index: int, hidden: Image, mask: Mask) -> None:
         """See :meth:`OpenPicture.replace`."""
         self._check(index, hidden, mask)
-        put(self._pages[index], hidden, mask, cmyk=self._mode == "CMYK")
+        put(self._pages[index], hidden[mask], mask, cmyk=self._mode == "CMYK")
 
     def size(self, index: int) -> tuple[int, int]:
         """See :meth:`OpenPicture.size`."""
@@ -94,14 +94,3 @@ class AvifPicture(PlainPicture):
 
     def _options(self) -> dict[str, Any]:
         return {"quality": 90}
-
-
-class TiffPicture(PlainPicture):
-    """An opened TIFF."""
-
-    format = "tiff"
-    suffixes = (".tif", ".tiff")
-    _plugin = TiffImagePlugin.TiffImageFile
-
-    def _options(self) -> dict[str, Any]:
-        return {"compression": self._info[0].get("compression", "raw")}

@@ -87,7 +87,7 @@ class PngPicture(OpenPicture):
         if self._raster.colour == PALETTE:
             self._put_indices(samples[:, :, 0], hidden, mask)
         else:
-            put(samples, hidden, mask, self._raster.top)
+            put(samples, hidden[mask], mask, self._raster.top)
         self._new[index] = deflate(samples, self._raster)
 
     def _put_indices(self, indices: npt.NDArray[np.uint8], hidden: Image, mask: Mask) -> None:

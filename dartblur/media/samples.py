@@ -28,16 +28,15 @@ def as_rgb(samples: Samples, top: float | None = None, cmyk: bool = False) -> Im
     return np.array(colours, order="C")
 
 
-def put(samples: Samples, hidden: Image, mask: Mask, top: float | None = None, cmyk: bool = False) -> None:
+def put(samples: Samples, colours: npt.NDArray[np.uint8], mask: Mask, top: float | None = None, cmyk: bool = False) -> None:
     """Write RGB bytes into native samples in place where ``mask`` is True; alpha and every other value stay.
 
     Args:
         samples: H x W x C.
-        hidden: uint8 H x W x 3.
+        colours: uint8 N x 3, one for each True of the mask, row by row.
         mask: bool H x W.
         top, cmyk: as for :func:`as_rgb`.
     """
-    colours = hidden[mask]  # (N, 3)
     channels = samples.shape[2]
     if cmyk:
         inks = np.concatenate([255 - colours, np.zeros((len(colours), 1), np.uint8)], axis=1)

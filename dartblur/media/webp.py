@@ -27,6 +27,8 @@ from dartblur.media.vp8 import quality_of
 _RASTERS = {b"VP8 ", b"VP8L", b"ALPH"}
 _ICC, _ALPHA, _EXIF, _ANIMATED = 0x20, 0x10, 0x08, 0x02
 _DISPOSE, _NO_BLEND = 1, 2
+_LONGEST_SIDE = 16383
+"""That the rasters of a WebP can have; an animation's canvas may announce more."""
 _EXIF_START = b"Exif\0\0"
 Samples = npt.NDArray[Any]
 
@@ -48,8 +50,8 @@ class WebpPicture(OpenPicture):
         except (struct.error, IndexError) as error:
             raise DartblurError(f"{name}: the WebP is damaged; {REPLACE}") from error
         limits.check(name, self._width, self._height, len(self._parts))
-        if not self._parts:
-            raise DartblurError(f"{name}: the WebP holds no picture; {REPLACE}")
+        if not self._parts or max(self._width, self._height) > _LONGEST_SIDE:
+            raise DartblurError(f"{name}: the WebP holds no picture, or one of more than {_LONGEST_SIDE} pixels a side; {REPLACE}")
         exif = once.get(b"EXIF", b"").removeprefix(_EXIF_START)
         super().__init__(name, (self._width, self._height), len(self._parts), orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""
@@ -71,7 +73,7 @@ class WebpPicture(OpenPicture):
         """See :meth:`OpenPicture.replace`."""
         self._check(index, hidden, mask)
         samples = self._samples(index).copy()
-        put(samples, hidden, mask)
+        put(samples, hidden[mask], mask)
         self._new[index] = self._packed(samples, self._parts[index])
 
     def encode(self) -> bytes:
