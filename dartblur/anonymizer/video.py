@@ -5,8 +5,9 @@ what is held in memory is a few frames and a few numbers a frame, however long t
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -144,24 +145,31 @@ def _look_at(reader: VideoSource, find: Find, options: VideoOptions, tell: Tell)
     def looked(frame: VideoFrame) -> tuple[VideoFrame, Detections, npt.NDArray[np.float32]]:
         turned = upright(frame, reader.look.turn)
         image = rgb_of(turned)
-        return turned, find(image), cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        return turned, find(image), _thumbnail(image)
 
     seen: _Seen | None = None
     most, last = 0, np.zeros(0, np.float32)
-    for frame, found, thumbnail in _ahead(looked, reader.frames(), options.workers):
-        if seen is None:
-            seen = _Seen(frame, reader.look)
-        elif float(np.abs(thumbnail - last).mean()) > _CUT:
-            seen.cuts.append(len(seen.found))
-        last = thumbnail
-        seen.found.append(found)
-        seen.stamps.append((frame.pts, frame.dts))
-        seen.durations.append(frame.duration)
-        most = max(most, len(found.scores))
-        tell(len(seen.found), 2 * max(reader.expected, len(seen.found)), most)
+    with closing(_ahead(looked, reader.frames(), options.workers)) as frames:
+        for frame, found, thumbnail in frames:
+            if seen is None:
+                seen = _Seen(frame, reader.look)
+            elif float(np.abs(thumbnail - last).mean()) > _CUT:
+                seen.cuts.append(len(seen.found))
+            last = thumbnail
+            seen.found.append(found)
+            seen.stamps.append((frame.pts, frame.dts))
+            seen.durations.append(frame.duration)
+            most = max(most, len(found.scores))
+            tell(len(seen.found), 2 * max(reader.expected, len(seen.found)), most)
     if seen is None:
         raise DartblurError(f"{reader.name}: holds no frame; {REMEDY}")
     return seen
+
+
+def _thumbnail(image: Image) -> npt.NDArray[np.float32]:
+    """A frame's colours in a few pixels, by which scenes are told apart."""
+    step = max(1, image.shape[0] // (4 * _THUMBNAIL[1]))
+    return np.asarray(cv2.resize(image[::step, ::step], _THUMBNAIL, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _times(seen: _Seen, reader: VideoSource) -> list[int]:
@@ -170,8 +178,7 @@ def _times(seen: _Seen, reader: VideoSource) -> list[int]:
     rising = len(times) == len(seen.stamps) and all(a < b for a, b in pairwise(times))
     if not reader.timed and (reader.reordered or not rising):
         # One unit a frame, as players show such a file.
-        start = reader.stream.start_time or 0
-        return list(range(start, start + len(seen.stamps)))
+        return list(range(reader.start, reader.start + len(seen.stamps)))
     if not rising:
         raise DartblurError(f"{reader.name}: its time stamps are not in order; write it anew with ffmpeg first")
     return times
@@ -202,8 +209,11 @@ def _write(
         return number, frame
 
     written = 0
-    with writing_video(path, reader, seen.first, times, seen.durations, options.audio, options.threads) as writer:
-        for item in _ahead(hidden, _numbered(reader.read(writer.beside)), options.workers):
+    with (
+        writing_video(path, reader, seen.first, times, seen.durations, options.audio, options.threads) as writer,
+        closing(_ahead(hidden, _numbered(reader.read(writer.beside)), options.workers)) as items,
+    ):
+        for item in items:
             if isinstance(item, Packet):
                 writer.copy(item)
             else:
@@ -226,7 +236,7 @@ def _numbered(items: "Iterable[VideoFrame | Packet[Stream]]") -> "Iterator[Packe
             number += 1
 
 
-def _ahead(function: Callable[[_Item], _Made], items: Iterable[_Item], workers: int) -> Iterator[_Made]:
+def _ahead(function: Callable[[_Item], _Made], items: Iterable[_Item], workers: int) -> Generator[_Made, None, None]:
     """``function`` of each item, in order; with several workers, a few items ahead of the one that is asked for."""
     if workers <= 1:
         yield from map(function, items)

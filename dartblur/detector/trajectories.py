@@ -9,8 +9,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
-from scipy.signal import savgol_filter
 
 from dartblur.detector.detections import Floats
 from dartblur.detector.tracking import Track, velocity
@@ -130,6 +128,9 @@ def smoothed(boxes: Boxes, reach: int) -> Boxes:
     Args:
         reach: how many frames before and after one count.
     """
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+    from scipy.signal import savgol_filter  # a second to import
+
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     window = 2 * min(reach, (len(boxes) - 1) // 2) + 1
     if window > 1:

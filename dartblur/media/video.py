@@ -55,6 +55,8 @@ _HEADS = (
 )
 _NO_MOVING_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _OPTIONS = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
+PIXELS = 1 << 27
+"""The most that a frame may have."""
 _SLACK = 0.5  # seconds that a stream may end before its header says
 REMEDY = "replace it, or repair it with ffmpeg first; nothing was written"
 
@@ -108,6 +110,11 @@ class VideoSource:
         beside: streams of sound and subtitles, in the order of the file.
         muxer: FFmpeg's name of the container, to write the same.
         left_out: what a copy of the file would lack, in words.
+        time_base: seconds in a unit of time stamps. start: the first time stamp.
+        rate: frames a second, nominally, as the file says; 25 if it does not.
+        timed: whether the container says when each frame is shown; AVI only counts them, in the order in which they are decoded.
+        expected: about how many frames it holds; 0 if the file does not say.
+        reordered: whether frames are stored in another order than they are shown in.
     """
 
     def __init__(self, path: Path, container: InputContainer, name: str, threads: int, look: Look | None) -> None:
@@ -120,11 +127,22 @@ class VideoSource:
         self.stream: VideoStream = moving[0]
         if not isinstance(self.stream, VideoStream) or self.stream.codec_context is None:
             raise DartblurError(f"{name}: the codec of its pictures is not known here; convert it with ffmpeg first")
+        if self.stream.width * self.stream.height > PIXELS:
+            size = f"{self.stream.width} x {self.stream.height}"
+            raise DartblurError(f"{name}: says that its frames have {size} pixels; give a video with smaller ones")
+        self.stream.codec_context.options["max_pixels"] = str(PIXELS)
         self.stream.thread_type = "AUTO"
         self.stream.thread_count = threads
         self.beside: list[Stream] = [stream for stream in container.streams if stream.type in ("audio", "subtitle")]
         self.muxer = _muxer(path, container)
         self.left_out = _left_out(container)
+        # Plain values, because FFmpeg's own are gone when the file is closed.
+        self.time_base = self.stream.time_base or Fraction(1, 1000)
+        self.rate = self.stream.guessed_rate or self.stream.average_rate or Fraction(25)
+        self.start = self.stream.start_time or 0
+        self.timed = container.format.name != "avi"
+        self.expected = self.stream.frames or round(float(self.rate) * (container.duration or 0) / av.time_base)
+        self.reordered = self.stream.codec_context.has_b_frames
         self._look = look
         self._begun = False
         self._ends: dict[int, float] = {}  # by stream: the second at which its packets end, as far as they were read
@@ -135,33 +153,6 @@ class VideoSource:
         if self._look is None:
             raise DartblurError(f"{self.name}: holds no frame that can be decoded; {REMEDY}")
         return self._look
-
-    @property
-    def time_base(self) -> Fraction:
-        """Seconds in a unit of time stamps."""
-        return self.stream.time_base or Fraction(1, 1000)
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames a second, nominally, as the file says; 25 if it does not."""
-        return self.stream.guessed_rate or self.stream.average_rate or Fraction(25)
-
-    @property
-    def timed(self) -> bool:
-        """Whether the container says when each frame is shown; AVI only counts them, in the order in which they are decoded."""
-        return self.container.format.name != "avi"
-
-    @property
-    def reordered(self) -> bool:
-        """Whether frames are stored in another order than they are shown in."""
-        return self.stream.codec_context.has_b_frames
-
-    @property
-    def expected(self) -> int:
-        """About how many frames it holds; 0 if the file does not say."""
-        if self.stream.frames:
-            return self.stream.frames
-        return round(float(self.rate) * (self.container.duration or 0) / av.time_base)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Its frames alone; see :meth:`read`."""

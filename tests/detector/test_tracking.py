@@ -145,5 +145,7 @@ def test_a_missing_tracker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
-    code = "import sys, dartblur.anonymizer.video; print([name for name in ('torch', 'trackers', 'supervision', 'mlflow') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = "import sys, dartblur.anonymizer.video; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "av" in loaded
+    assert not {"torch", "trackers", "supervision", "scipy.signal", "mlflow"} & set(loaded)

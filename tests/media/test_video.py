@@ -1,5 +1,6 @@
 """Reading videos: what counts as one, what is refused, and that frames come as they are shown."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +187,29 @@ def test_what_is_never_copied_is_named(tmp_path: Path) -> None:
 def test_the_container_is_written_again(tmp_path: Path, name: str, muxer: str) -> None:
     with open_video(make_video(tmp_path / name, FILM)) as source:
         assert source.muxer == muxer
+
+
+def test_what_is_known_of_a_video_outlives_it(tmp_path: Path) -> None:
+    """FFmpeg frees its own numbers when a file is closed; reading them afterwards gives noise."""
+    with open_video(make_video(tmp_path / "a.mp4", FILM, SLOW), threads=1) as source:
+        names = ("time_base", "rate", "start", "timed", "expected", "reordered", "muxer", "left_out")
+        known = [getattr(source, name) for name in names]
+    for _ in range(20):
+        with open_video(tmp_path / "a.mp4", threads=1):
+            assert [getattr(source, name) for name in names] == known
+    assert known[:6] == [Fraction(1, 12800), 25, 0, True, FILM.frames, True]
+
+
+def test_frames_too_large_for_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dartblur.media.video.PIXELS", 160 * 120 - 1)
+    with pytest.raises(DartblurError, match="says that its frames have 160 x 120 pixels; give a video with smaller ones"):
+        frames_of(make_video(tmp_path / "a.mp4", FILM))
+
+
+def test_a_recording_that_starts_in_the_middle_begins_with_its_first_whole_frame(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.ts", Film(frames=50), Packaging(options={**SLOW.options, "g": "10"}, sound=""))
+    path.write_bytes(path.read_bytes()[path.stat().st_size // 3 // 188 * 188 :])
+    with open_video(path, threads=1) as source:
+        frames = list(source.frames())
+    assert 20 <= len(frames) <= 40
+    assert frames[0].key_frame
