@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
+from dartblur.anonymizer import contract
 from dartblur.anonymizer.methods import Method
 from dartblur.anonymizer.picture import Work
 from dartblur.anonymizer.search import Search
-from dartblur.anonymizer.service import Service, make_app
+from dartblur.anonymizer.service import Bounds, Service, make_app
 from dartblur.blur.block import Block
 from dartblur.detector.detections import Detections
 from dartblur.faces.boxes import Boxes
@@ -72,6 +74,24 @@ def picture(seed: int, face: bool = True, size: int = 96) -> Image:
 
 def png(seed: int, face: bool = True, size: int = 96) -> bytes:
     return encode_image(picture(seed, face, size), ".png")
+
+
+SMALL = Bounds(upload=200_000, pixels=40_000, requests=3, seconds=20)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """One with narrow bounds, for a test module to import."""
+    made = Service(work_of(), workers=2, bounds=SMALL)
+    yield made
+    made.close()
+
+
+def code_of(response: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal, whose message is one line."""
+    error = contract.ErrorShape.model_validate(response.json(), strict=True)
+    assert error.message.count("\n") == 0
+    return response.status_code, error.code
 
 
 Calls = Callable[[httpx.AsyncClient], Awaitable[Any]]
