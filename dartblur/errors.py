@@ -4,6 +4,11 @@ Every message is one sentence that says what is wrong, where, and what to do abo
 """
 
 
+def printable(text: str) -> str:
+    """``text`` for a terminal or a list of lines: what is not printable, or is no text at all, is escaped. File names may hold anything."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text)
+
+
 class DartblurError(Exception):
     """Something failed while doing what was asked: a corrupt picture, a failed check, a loss that is not finite."""
 

@@ -136,10 +136,12 @@ def read_csv(path: Path) -> dict[str, Boxes]:
                 raise DartblurError(f"{path}: has no column {', '.join(missing)}; the first line must be image,x1,y1,x2,y2")
             for row in reader:
                 boxes = rows.setdefault(row["image"], [])
-                if row["x1"]:  # a picture without a face has empty numbers
+                if any(row[name] for name in HEADER[1:5]):  # a picture without a face has empty numbers, all four of them
                     boxes.append([float(row[name]) for name in HEADER[1:5]])
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except csv.Error as error:
+        raise DartblurError(f"{path}: not readable as CSV ({error}); correct it") from error
     except (TypeError, ValueError) as error:
         raise DartblurError(f"{path}, line {reader.line_num}: x1 y1 x2 y2 must be four numbers ({error}); correct that line") from error
     return {name: as_boxes(boxes) for name, boxes in rows.items()}

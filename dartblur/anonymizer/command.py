@@ -2,7 +2,6 @@
 
 import glob
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,10 @@ from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
 from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, write_table
 from dartblur.anonymizer.methods import Name
 from dartblur.anonymizer.settings import Settings, make_work
-from dartblur.errors import UsageError
+from dartblur.errors import UsageError, printable
 from dartblur.faces.boxes import Boxes
 from dartblur.media.files import atomic_path, value_sha256
-from dartblur.media.places import SCRATCH, Bucket, Folder, Named, Place, Some, place
+from dartblur.media.places import Bucket, Folder, Named, Place, Some, place
 from dartblur.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -78,9 +77,8 @@ def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[s
     Raises:
         UsageError: IN or OUT cannot be used so. DartblurError: a model, a detector or a file of boxes cannot be had, or the target takes no more.
     """
-    if request.boxes is not None:
-        boxfiles.writer_of(request.boxes)  # said now rather than when all is done
     ends = find_ends(request.source, request.target)
+    _check_files(request, ends)
     given, keep = _given(request, ends), _keep(request.keep)
     if given is None and not settings.detectors:
         raise UsageError("no detector and no annotations: nothing would be hidden; leave --detector out, or give --annotations")
@@ -89,10 +87,12 @@ def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[s
     work = make_work(settings, _registry)
     job = Job(
         source=ends.source, target=ends.target, work=work, identity=settings.identity(work.method), film=None, given=given, keep=keep,
-        on_empty=request.on_empty, overwrite=request.overwrite, workers=workers, shard=request.shard,
+        on_empty=request.on_empty, overwrite=request.overwrite, workers=workers, shard=request.shard, reserved=_own_names(request, ends),
     )  # fmt: skip
     with _journal(request, ends) as lines:
         with manifest(lines) as opened:
+            if isinstance(ends.target, Folder):  # only now, when it is known that no other run is at work there
+                ends.target.begin(value_sha256(str(lines.resolve()))[:8])
             summary = _run(job, opened, settings)
         _finish(request, ends, lines)
         path = request.annotations or ends.own
@@ -128,18 +128,25 @@ def find_ends(source: str, target: str) -> Ends:
     files, path = find_source(source), Path(source)
     if "://" not in source and path.is_file():
         return Ends(files, _one_target(path, target), single=True)
-    return Ends(files, _apart(files.where, target), own=path if is_data_set(source) else None)
+    return Ends(files, _apart(files, target), own=path if is_data_set(source) else None)
 
 
-def _apart(source: str, target: str) -> Place:
-    """The target, if neither of the two lies in the other: a second run would take the first one's pictures for its own."""
+def _apart(files: Place, target: str) -> Place:
+    """The target, if neither of the two lies in the other: a second run would take the first one's pictures for its own.
+
+    Files that fit a pattern may lie beside the target, as long as none lies in it.
+    """
+    source = files.where
     if "://" in target:
         if f"{target.rstrip('/')}/".startswith(f"{source.rstrip('/')}/") or f"{source.rstrip('/')}/".startswith(f"{target.rstrip('/')}/"):
             raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
         return place(target)
     if "://" not in source:
         one, other = Path(source).resolve(), Path(target).resolve()
-        if one == other or one in other.parents or other in one.parents:
+        inside = one in other.parents
+        if inside and isinstance(files, Some):
+            inside = any((one / name).resolve().is_relative_to(other) for name in files.names())
+        if one == other or other in one.parents or inside:
             raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
     if Path(target).exists() and not Path(target).is_dir():
         raise UsageError(f"{target}: is a file; several pictures need a folder")
@@ -158,6 +165,35 @@ def _one_target(source: Path, target: str) -> Place:
     if path.exists() and path.samefile(source):
         raise UsageError(f"{target}: is the source itself; give another target")
     return Named(Folder(path.parent), path.name)
+
+
+def _check_files(request: Request, ends: Ends) -> None:
+    """Refuse, before anything is done, files to write that cannot be written, or that would take the place of one that is read."""
+    if request.manifest is not None and request.manifest.suffix != ".jsonl":
+        raise UsageError(f"--manifest {request.manifest}: must end in .jsonl; its table goes beside it as .parquet")
+    if request.boxes is None:
+        return
+    boxfiles.writer_of(request.boxes)
+    target = request.boxes.resolve()
+    read = [request.annotations, None if request.keep is None else Path(request.keep)]
+    if any(path is not None and path.resolve() == target for path in read) or ("://" not in ends.source.where and _holds(ends.source, target)):
+        raise UsageError(f"--boxes {request.boxes}: is read by this very job, or lies in its source; give another file")
+
+
+def _holds(source: Place, path: Path) -> bool:
+    """Whether a local source has a file at ``path``, or all of the folder that it lies in."""
+    root = Path(source.where).resolve()
+    if isinstance(source, Some):
+        return any((root / name).resolve() == path for name in source.names())
+    return path.is_relative_to(root)
+
+
+def _own_names(request: Request, ends: Ends) -> frozenset[str]:
+    """The names in the target that the job takes for itself."""
+    if ends.single:
+        return frozenset()
+    shards = [""] if request.shard[1] == 1 else [f"-{index + 1}-of-{request.shard[1]}" for index in range(request.shard[1])]
+    return frozenset([REVIEW, *(f"manifest{shard}{suffix}" for shard in shards for suffix in (".jsonl", ".parquet", ".review.txt"))])
 
 
 def _given(request: Request, ends: Ends) -> Mapping[str, Boxes] | None:
@@ -186,8 +222,6 @@ def _journal(request: Request, ends: Ends) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder) / name
     elif isinstance(ends.target, Folder):
-        for left in ends.target.root.glob(f"{SCRATCH}*"):  # of a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
         yield ends.target.root / name
     else:
         assert isinstance(ends.target, Bucket)  # noqa: S101  for mypy
@@ -231,9 +265,9 @@ def _finish(request: Request, ends: Ends, lines: Path) -> None:
     write_table(lines, table)
     if request.manifest is None and isinstance(ends.target, Bucket):
         ends.target.take(TABLE if request.shard[1] == 1 else table.name, table)
-    text = "".join(f"{record.name}\t{record.reason}\n" for record in records(lines) if record.status == "withheld")
+    text = "".join(f"{printable(record.name)}\t{printable(record.reason)}\n" for record in records(lines) if record.status == "withheld")
     if text:
-        ends.target.write(REVIEW if request.shard[1] == 1 else lines.with_suffix(".review.txt").name, text.encode(errors="surrogateescape"))
+        ends.target.write(REVIEW if request.shard[1] == 1 else lines.with_suffix(".review.txt").name, text.encode())
     else:
         ends.target.remove(REVIEW)
 
@@ -245,7 +279,7 @@ def tell(summary: Summary) -> list[str]:
     parts += [f"{counts[name]} {words}" for name, words in _WORDS.items() if counts[name]]
     if summary.resumed:
         parts.append(f"{summary.resumed} of all were done before")
-    lines = ["; ".join(parts), *(f"  {reason}" for reason in summary.reasons)]
+    lines = ["; ".join(parts), *(f"  {printable(reason)}" for reason in summary.reasons)]
     hidden = counts["withheld"] + counts["failed"] - len(summary.reasons)
     return [*lines, *([f"  and {hidden} more, see the manifest"] if hidden > 0 else [])]
 

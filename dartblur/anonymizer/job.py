@@ -4,6 +4,7 @@ Reading and writing of some files overlap with the work on others; memory does n
 that takes nothing more does. The manifest has the files in the order of the source, whatever ended first.
 """
 
+import errno
 import hashlib
 import os
 import threading
@@ -31,6 +32,11 @@ VIDEOS = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")
 )
 NOT_OURS = "exists already and is not what this job makes; --overwrite replaces it"
+_ANOTHER = "there is a file of that name in the target that this run did not make, remove it if it must not be there"
+_OF_THE_NAME = frozenset(
+    (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EFBIG)
+)
+"""Why one file cannot be written, though others can: its name, its size, or what stands in its way."""
 _LOCAL_WAIT, _REMOTE_WAIT = 2, 8
 """Files whose bytes are on their way while others are worked on."""
 _REASONS = 20
@@ -52,6 +58,7 @@ class Job:
         overwrite: replace what exists in the target.
         workers: files worked on at once.
         shard: (i, n): only the i-th of n parts of the source, by the hash of the name.
+        reserved: names in the target under which the job writes files of its own; no picture may take them.
     """
 
     source: Place
@@ -65,6 +72,7 @@ class Job:
     overwrite: bool = False
     workers: int = 1
     shard: tuple[int, int] = (0, 1)
+    reserved: frozenset[str] = frozenset()
 
     def boxes(self, name: str) -> tuple[Boxes | None, Boxes | None]:
         """The user's own boxes of a file, and its regions to leave alone."""
@@ -178,21 +186,25 @@ def _one(job: Job, name: str, known: Known | None, room: threading.Semaphore) ->
     except Exception as error:
         # A fault of a library on one file, of a kind that nobody foresaw, must not stop the rest: the file is not written, and the record says why.
         made = record.because("failed", f"{type(error).__name__}: {error}; report this file")
-    _take_back(job, made, known)
-    return _End(made, made.hidden if made.status in WRITTEN else 0)
+    return _End(_without_stale(job, made, known), made.hidden if made.status in WRITTEN else 0)
 
 
 def _look(job: Job, record: Record) -> tuple[Record, Callable[[], Record]]:
     """The record with what is known of the source's bytes, and what is to be done with them."""
     suffix = PurePosixPath(record.name).suffix.lower()
-    if suffix in VIDEOS:
-        with job.source.local(record.name) as path:
-            record = replace(record, sha256_in=_sha256(path), bytes_in=path.stat().st_size)
-        return record, lambda: _film(job, record)
+    if suffix not in PICTURES:  # of any size: not to be read whole before it is known to be a picture
+        try:
+            with job.source.local(record.name) as path:
+                record = replace(record, sha256_in=_sha256(path), bytes_in=path.stat().st_size)
+                picture = _starts_as_picture(path)
+        except OSError as error:
+            raise DartblurError(f"{record.name}: cannot be read ({error.strerror}); check its permissions") from error
+        if suffix in VIDEOS:
+            return record, lambda: _film(job, record)
+        if not picture:
+            return record, lambda: record.because("other", "neither a picture nor a video; not copied")
     data = job.source.read(record.name)
     record = replace(record, sha256_in=hashlib.sha256(data).hexdigest(), bytes_in=len(data))
-    if suffix not in PICTURES and not is_picture(data):
-        return record, lambda: record.because("other", "neither a picture nor a video; not copied")
     return record, lambda: _picture(job, record, data)
 
 
@@ -224,12 +236,16 @@ def _about(record: Record, outcome: Outcome) -> Record:
 
 def _written(job: Job, record: Record, digest: str, size: int, write: Callable[[], None]) -> Record:
     """Write what was made, unless it is there already; what else is there stays, unless it may be replaced."""
-    there = None if job.overwrite or not job.target.has(record.name) else _digest_there(job.target, record.name)
+    if record.name in job.reserved:
+        raise DartblurError(f"{record.name}: called like a file that the job writes itself; give that file another name")
+    there = None if job.overwrite else _digest_there(job.target, record.name)
     if there is None:
         try:
             write()
         except (OSError, DartblurError) as error:
             why = getattr(error, "strerror", None) or error
+            if isinstance(error, OSError) and error.errno in _OF_THE_NAME:
+                raise DartblurError(f"{record.name}: cannot be written ({why}); rename it, or give another target") from error
             raise TargetFull(f"{job.target.where}: {record.name} cannot be written ({why}); mend that and run the same command again") from error
     elif there != digest:
         raise DartblurError(f"{record.name}: {NOT_OURS}")
@@ -244,22 +260,36 @@ def _still_stands(job: Job, record: Record, known: Known) -> bool:
     return known.status not in WRITTEN or _digest_there(job.target, record.name) == known.sha256_out.hex()
 
 
-def _take_back(job: Job, made: Record, known: Known | None) -> None:
-    """What is not written now must not lie there from an earlier run, as if it had been anonymised as this one wants it."""
-    stale = job.overwrite and made.status not in WRITTEN and known is not None and known.sha256_out
-    if stale and known is not None and _digest_there(job.target, made.name) == known.sha256_out.hex():
+def _without_stale(job: Job, made: Record, known: Known | None) -> Record:
+    """The record, after a look at what lies in the target under the name of a file that was not written: as if it had been anonymised.
+
+    What an earlier run wrote there goes, if it may be replaced; what else lies there is told.
+    """
+    if made.status in (*WRITTEN, "other") or made.name in job.reserved or NOT_OURS in made.reason:
+        return made
+    there = _digest_there(job.target, made.name)
+    if there is None:
+        return made
+    if job.overwrite and known is not None and there == known.sha256_out.hex():
         job.target.remove(made.name)
+        return made
+    return replace(made, reason=f"{made.reason}; {_ANOTHER}")
 
 
 def _digest_there(target: Place, name: str) -> str | None:
-    """SHA-256 of a file of the target; None where it is not there or cannot be read."""
+    """SHA-256 of a file of the target; None where nothing is, empty where something is that cannot be read."""
     if not target.has(name):
         return None
     try:
         with target.local(name) as path:
             return _sha256(path)
-    except DartblurError:
-        return None
+    except (OSError, DartblurError):
+        return ""
+
+
+def _starts_as_picture(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_picture(file.read(256))
 
 
 def _sha256(path: Path) -> str:

@@ -19,9 +19,11 @@ LINES = "manifest.jsonl"
 TABLE = "manifest.parquet"
 _BATCH = 1 << 22
 """Bytes of records that are made rows at once."""
+_HEAD = b'{"name": "'
+"""How every line begins."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What an earlier run has written down of a file: enough to tell whether it has to be done again. Digests are 32 bytes, or none."""
 
@@ -62,7 +64,10 @@ class Manifest:
         self._file.seek(0)
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
-                break
+                # Cut off by a crash, which may leave zeros; but somebody's notes without a line break must not be taken for that and be gone.
+                if line.startswith(_HEAD) or _HEAD.startswith(line) or not line.strip(b"\0"):
+                    break
+                raise DartblurError(f"{self.path}: not a manifest; move the file away, or give another target")
             whole += len(line)
             record = _parse(line, f"{self.path}, line {number}")
             before, after, job = (bytes.fromhex(value) for value in (record.sha256_in, record.sha256_out, record.job))

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur.anonymizer.records import Face
+from dartblur.blur.base import bounds_to_hide
 from dartblur.detector.detections import FaceDetector
 from dartblur.faces.boxes import Boxes, area, as_boxes, clip, intersection
 from dartblur.media.images import Image
@@ -40,9 +41,13 @@ class Search:
         Args:
             image: uint8, H x W x 3, RGB.
             given: N x 4, the user's own boxes. keep: N x 4, regions that are left alone: a face of which half or more lies in one.
+
+        Raises:
+            DartblurError: a given box is none, or lies outside the picture.
         """
         height, width = image.shape[:2]
         own = as_boxes([]) if given is None else as_boxes(given)
+        bounds_to_hide(own, width, height)  # before any margin makes a box that lies beside the picture reach into it
         found = [Face(_tuple(box), ANNOTATED, None, frame) for box in _grown(own, self.margin or 0.0, width, height)]
         for detector in self.detectors:
             seen = detector.detect(image)
@@ -68,7 +73,7 @@ def _within(boxes: Boxes, regions: Boxes, share: float) -> npt.NDArray[np.bool_]
 
 
 def _grown(boxes: Boxes, margin: float, width: int, height: int) -> Boxes:
-    """Boxes larger by ``margin`` of their sides on each side, cut at the picture's borders; a given box that lies outside stays, to be refused."""
+    """Boxes larger by ``margin`` of their sides on each side, cut at the picture's borders."""
     if not margin or not len(boxes):
         return boxes
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dartblur.errors import DartblurError
+
+_LONGEST_NAME = 255
+"""Bytes of a file's name that file systems take."""
 
 
 @contextmanager
@@ -21,7 +25,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     stands at ``target`` is replaced as a whole.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}{target.suffix}")
+    mark = uuid.uuid4().hex[:8]
+    names = (f".{target.stem}.{mark}{target.suffix}", f".{mark}{target.suffix}", f".{mark}")
+    temporary = target.with_name(next(name for name in names if len(os.fsencode(name)) <= _LONGEST_NAME))
     try:
         yield temporary
         if temporary.is_dir() and target.is_dir():

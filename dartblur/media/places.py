@@ -3,20 +3,23 @@
 S3 takes its keys and endpoint from the AWS_* variables.
 """
 
+import errno
 import os
 import shutil
 import stat
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from dartblur.errors import DartblurError, UsageError
-from dartblur.media.files import atomic_path
 
 SCRATCH = ".dartblur-"
-"""How names of scratch folders start."""
+"""How names of what is half written start."""
+LARGEST = 1 << 31
+"""Bytes of a file that is read whole, at most."""
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -94,26 +97,49 @@ class Place(Protocol):
 
 
 class Folder:
-    """A local folder as a :class:`Place`. Links to files are read as the files, links to folders are not followed."""
+    """A local folder as a :class:`Place`. Links to files are read as the files, links to folders are not followed, and nothing is written through one
+    that leads out of it."""
 
     remote = False
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.where = str(root)
+        self._scratch = SCRATCH
+
+    def begin(self, run: str) -> None:
+        """Remove what an earlier run of this name left half written when it was killed; there is no other one alive. From now on this is that run."""
+        self._scratch = f"{SCRATCH}{run}-"
+        for folder, folders, files in os.walk(self.root):
+            for name in folders:
+                if name.startswith(self._scratch):
+                    shutil.rmtree(Path(folder) / name, ignore_errors=True)
+            for name in files:
+                if name.startswith(self._scratch):
+                    (Path(folder) / name).unlink(missing_ok=True)
+            folders[:] = [name for name in folders if not name.startswith(".")]
 
     def names(self) -> Iterator[str]:
-        """See :class:`Place`; of each folder its files first, then its folders, sorted. A link to a folder counts as an unreadable file."""
-        for folder, folders, files in os.walk(self.root):
+        """See :class:`Place`; of each folder its files first, then its folders, sorted. A link to a folder counts as an unreadable file, and so does
+        a folder that cannot be listed, at the end: nothing of it may be taken for done."""
+        closed: list[str] = []
+        for folder, folders, files in os.walk(self.root, onerror=lambda error: closed.append(str(error.filename))):
             links = [name for name in folders if (Path(folder) / name).is_symlink()]
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in links)
             for name in sorted(name for name in [*files, *links] if not name.startswith(".")):
                 yield PurePosixPath((Path(folder) / name).relative_to(self.root)).as_posix()
+        for name in sorted(closed):
+            if Path(name) != self.root:
+                yield PurePosixPath(Path(name).relative_to(self.root)).as_posix()
+            elif self.root.exists():  # one that is not there yet is empty
+                raise DartblurError(f"{name}: cannot be listed; check its permissions")
 
     def read(self, name: str) -> bytes:
         """See :class:`Place`."""
         with self.local(name) as path:
             try:
+                if path.stat().st_size > LARGEST:
+                    raise DartblurError(f"{name}: {path.stat().st_size:,} bytes are more than the {LARGEST:,} that are read; leave it out")
                 return path.read_bytes()
             except OSError as error:
                 raise DartblurError(f"{name}: cannot be read ({error.strerror}); check its permissions") from error
@@ -121,11 +147,13 @@ class Folder:
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """See :class:`Place`."""
-        path = self.root / name
         try:
+            path = self._path(name)
             mode = path.stat().st_mode
         except OSError as error:
             raise DartblurError(f"{name}: cannot be read ({error.strerror}); check that it is there, and its permissions") from error
+        if stat.S_ISDIR(mode) and not path.is_symlink():
+            raise DartblurError(f"{name}: a folder that cannot be listed; check its permissions")
         if stat.S_ISDIR(mode):
             raise DartblurError(f"{name}: a link to a folder, which is not followed; give that folder by itself")
         if not stat.S_ISREG(mode):
@@ -138,24 +166,45 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """See :class:`Place`."""
-        with atomic_path(self.root / name) as temporary:
+        with self._whole(name) as temporary:
             temporary.write_bytes(data)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See :class:`Place`; on the same disk, with a name that starts with a dot."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=self.root) as folder:
+        with tempfile.TemporaryDirectory(prefix=self._scratch, dir=self.root) as folder:
             yield Path(folder)
 
     def take(self, name: str, path: Path) -> None:
         """See :class:`Place`; ``path`` is moved."""
-        with atomic_path(self.root / name) as temporary:
+        with self._whole(name) as temporary:
             shutil.move(path, temporary)
 
     def remove(self, name: str) -> None:
         """See :class:`Place`."""
-        (self.root / name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        """Where ``name`` lies; an OSError if that is not in this folder: keys of a bucket may look like any path, and folders may be links."""
+        path = self.root / name
+        if name.startswith("/") or ".." in name.split("/"):
+            raise OSError(errno.EINVAL, f"leads out of {self.where}", name)
+        if "/" in name and not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise OSError(errno.ELOOP, f"a folder of it is a link that leads out of {self.where}", name)
+        return path
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[Path]:
+        """A name beside that of ``name``, and never too long, whose file becomes it if the block succeeds."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{self._scratch}{uuid.uuid4().hex[:8]}")
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 class Bucket:
