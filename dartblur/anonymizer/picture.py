@@ -106,8 +106,11 @@ def _spread(faces: list[list[Face]], picture: OpenPicture) -> list[list[Face]]:
         return faces
     spread = []
     for index, own in enumerate(faces):
-        near = [face for other in range(max(index - _NEIGHBOURS, 0), index + _NEIGHBOURS + 1) if other != index for face in faces[other : other + 1]]
-        spread.append([*own, *(Face(face.box, "neighbour", face.score, index, face.kept) for found in near for face in found)])
+        near = [faces[other] for other in range(max(index - _NEIGHBOURS, 0), min(index + _NEIGHBOURS + 1, len(faces))) if other != index]
+        more = {(face.box, face.kept): Face(face.box, "neighbour", face.score, index, face.kept) for found in near for face in found}
+        for face in own:
+            more.pop((face.box, face.kept), None)
+        spread.append([*own, *more.values()])
     return spread
 
 
