@@ -24,4 +24,5 @@ def onnx_session(model: bytes) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # old exporters list every weight as an input, which is worth a warning each to onnxruntime
     options.intra_op_num_threads = cv2.getNumThreads()
+    options.enable_mem_pattern = False  # plans memory for sizes that stay the same; pictures of many sizes in turn are slower with it
     return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

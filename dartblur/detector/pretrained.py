@@ -91,8 +91,15 @@ def load_detector(name: str, score: float | None = None) -> FaceDetector:
     """
     if name not in DETECTORS:
         raise UsageError(f"detector {name!r}: no such detector (known: {', '.join(DETECTORS)}); choose one of them")
-    if score is None:
-        return DETECTORS[name]()
+    return DETECTORS[name]() if score is None else DETECTORS[name](checked_score(name, score))
+
+
+def checked_score(name: str, score: float) -> float:
+    """``score``, the threshold of a detector.
+
+    Raises:
+        UsageError: it is not a number.
+    """
     if not math.isfinite(score):
         raise UsageError(f"detector {name}: the score threshold is {score}; give a finite number")
-    return DETECTORS[name](score)
+    return score

