@@ -12,11 +12,12 @@ A new format is a class of :class:`OpenPicture` and a line in :data:`_SIGNATURES
 from collections.abc import Callable
 
 from dartblur.errors import DartblurError
+from dartblur.media.avif import AvifPicture
 from dartblur.media.bmp import BmpPicture
 from dartblur.media.gif import GifPicture
+from dartblur.media.heif import HeifPicture
 from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.plain import AvifPicture
 from dartblur.media.png import PngPicture
 from dartblur.media.tiff import TiffPicture
 from dartblur.media.webp import WebpPicture
@@ -62,6 +63,8 @@ def _opener(data: bytes) -> _Opener | None:
         brands = {data[8:12], *(data[start : start + 4] for start in range(16, min(int.from_bytes(data[:4], "big"), 256), 4))}
         if brands & {b"avif", b"avis"}:
             return AvifPicture
+        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+            return HeifPicture
     return None
 
 

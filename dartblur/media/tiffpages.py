@@ -106,6 +106,8 @@ def read_tiff(data: bytes, name: str, limits: Limits) -> TiffFile:
                 raise ValueError("its directories run in a circle")
             seen.add(offset)
             limits.check(name, 1, 1, len(seen))
+            if offset >= len(data):
+                raise ValueError("a directory lies outside the file")
             page, offset = _directory(data, order, big, offset)
             pages.append(page)
         for page in pages:
@@ -122,6 +124,8 @@ def _directory(data: bytes, order: str, big: bool, offset: int) -> tuple[TiffPag
     """The directory at ``offset`` and where the next one lies, 0 for none."""
     count, pointer, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
     number = struct.unpack_from(order + count, data, offset)[0]
+    if number * entry > len(data):
+        raise ValueError("a directory is longer than the file")
     start, wide = offset + struct.calcsize("=" + count), struct.calcsize("=" + pointer)
     following = struct.unpack_from(order + pointer, data, start + number * entry)[0]
     page = TiffPage(order)

