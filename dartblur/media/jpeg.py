@@ -17,7 +17,7 @@ from dartblur.faces.boxes import Mask
 from dartblur.media import jpegblocks
 from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
-from dartblur.media.jpegmarkers import Component, JpegHeader, read_header, with_segments
+from dartblur.media.jpegmarkers import Component, JpegHeader, read_header, sound_scans, with_segments, without_padding
 from dartblur.media.orientation import swaps_sides, turned
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
 from dartblur.media.samples import as_rgb, put
@@ -26,8 +26,8 @@ from dartblur.media.turbo import TurboError, turbo
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 """Of Pillow, by the sampling factors of the first component beside 1 x 1 of the others."""
-_TOLERATED = "extraneous bytes before marker"
-"""Damage that costs no pixel: many cameras pad their scans."""
+_EXTRANEOUS = "extraneous bytes before marker 0xd9"
+"""What TurboJPEG says of bytes that are left when the picture is complete: padding, or a sign of damage before."""
 
 
 class JpegPicture(OpenPicture):
@@ -46,9 +46,9 @@ class JpegPicture(OpenPicture):
         orientation = orientation_of(header.exif)
         super().__init__(name, (header.width, header.height), 1, orientation)
         self._header = header
-        self._data = data[: header.end]  # telephones append videos and further pictures
+        data = sound_scans(data[: header.end], header)  # telephones append videos and further pictures
         self._exif = safe_exif(header.exif) if keep_metadata else b""
-        stored, self._colours = _decoded(self._data, name, header)
+        self._data, stored, self._colours = _decoded(data, name, header)
         self._samples = np.ascontiguousarray(turned(stored, orientation))
         self._changed = np.zeros((self.height, self.width), np.bool_)
 
@@ -122,16 +122,26 @@ class JpegPicture(OpenPicture):
         return out.getvalue()
 
 
-def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[npt.NDArray[np.uint8], str]:
-    """The raster as stored (uint8 H x W x C) and what its components mean."""
+def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[bytes, npt.NDArray[np.uint8], str]:
+    """The data that could be decoded, the raster as stored (uint8 H x W x C), and what its components mean.
+
+    Raises:
+        DartblurError: it is damaged.
+    """
     channels, library = len(header.components), turbo()
     try:
-        if library is not None:
-            return library.decode(data, channels)
-        source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-        source.load()
-        raster = np.array(source).reshape(header.height, header.width, channels)
-        # Pillow turns CMYK around as Adobe does, whether or not the file says so.
-        return 255 - raster if channels == 4 else raster, {1: "grey", 3: "ycc", 4: "cmyk"}[channels]
+        if library is None:
+            source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+            source.load()
+            raster = np.array(source).reshape(header.height, header.width, channels)
+            # Pillow turns CMYK around as Adobe does, whether or not the file says so.
+            return data, 255 - raster if channels == 4 else raster, {1: "grey", 3: "ycc", 4: "cmyk"}[channels]
+        try:
+            return data, *library.decode(data, channels)
+        except TurboError as error:
+            unpadded = without_padding(data)
+            if _EXTRANEOUS not in str(error) or unpadded == data:
+                raise
+            return unpadded, *library.decode(unpadded, channels)
     except (TurboError, OSError, SyntaxError, ValueError) as error:
         raise DartblurError(f"{name}: the JPEG is damaged ({error}); {REPLACE}") from error

@@ -51,6 +51,7 @@ class JpegHeader:
         adobe: whether Adobe's marker is there, which turns CMYK around.
         exif: the EXIF block from its TIFF header on, or empty.
         icc: the colour profile, or empty.
+        scans: where the data of each scan starts.
         end: where the picture ends, right behind its end marker.
     """
 
@@ -64,6 +65,7 @@ class JpegHeader:
     adobe: bool = False
     exif: bytes = b""
     icc: bytes = b""
+    scans: list[int] = field(default_factory=list)
     end: int = 0
 
 
@@ -90,6 +92,7 @@ def read_header(data: bytes, name: str) -> JpegHeader:
             raise DartblurError(f"{name}: the header of the JPEG is damaged; {REPLACE}") from error
         if marker == _SCAN:
             scanned = True
+            header.scans.append(position)
             found = _NEXT_MARKER.search(data, position)
             if found is None:
                 raise _truncated(name)
@@ -100,6 +103,22 @@ def read_header(data: bytes, name: str) -> JpegHeader:
     if profile and sorted(profile) == list(range(1, len(profile) + 1)):
         header.icc = b"".join(profile[number] for number in sorted(profile))
     return header
+
+
+def sound_scans(data: bytes, header: JpegHeader) -> bytes:
+    """A sequential JPEG whose scans say so: some cameras write three wrong bytes there that every decoder passes over, with a warning."""
+    right = b"\0\x3f\0"
+    if header.progressive or all(data[start - 3 : start] == right for start in header.scans):
+        return data
+    changed = bytearray(data)
+    for start in header.scans:
+        changed[start - 3 : start] = right
+    return bytes(changed)
+
+
+def without_padding(data: bytes) -> bytes:
+    """A JPEG without the zeros that some cameras put before the end marker: they look like damage to a decoder."""
+    return data[:-2].rstrip(b"\0") + data[-2:]
 
 
 def _truncated(name: str) -> DartblurError:

@@ -97,15 +97,16 @@ class Turbo:
         Raises:
             TurboError: it is damaged or cannot be turned.
         """
-        pending = [dict(rows) for rows in blocks]
+        missing = {(component, row) for component, rows in enumerate(blocks) for row in rows}
 
         def put(address: int, array: _Region, plane: _Region, component: int, number: int, transform: int) -> int:
-            found = pending[component].pop(array.y // 8, None)
+            found = blocks[component].get(array.y // 8)
             if found is not None:
                 row = np.frombuffer((ctypes.c_int16 * (array.w * 8)).from_address(address), np.int16).reshape(-1, 64)
                 columns, values = found
                 inside = columns < len(row)
                 row[columns[inside]] = values[inside]
+                missing.discard((component, array.y // 8))
             return 0
 
         options = _PERFECT | _COPY_NONE | (_PROGRESSIVE if progressive else 0)
@@ -117,7 +118,7 @@ class Turbo:
                 result = ctypes.string_at(out, size.value)
             finally:
                 self._library.tj3Free(out)
-        if any(pending):
+        if missing:
             raise TurboError("some blocks were not put in")  # never leave a block of the source where a new one was due
         return result
 

@@ -230,6 +230,29 @@ def test_a_cut_file_is_refused(kind: str) -> None:
             open_picture(part + b"\xff\xd9", "some/name")
 
 
+@pytest.mark.parametrize("kind", ["420", "444 progressive", "grey"])
+def test_harmless_oddities_of_cameras_are_read(kind: str) -> None:
+    data = SOURCES[kind]
+    expected = open_picture(data, "x").frame(0)
+    padded = data[:-2] + bytes(30) + data[-2:]
+    scan = data.index(b"\xff\xda")
+    start = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+    odd = data[: start - 3] + bytes(3) + data[start:]
+    for file in (padded, padded + SECRET, *([] if "progressive" in kind else [odd])):
+        opened = opened_jpeg(file)
+        assert np.array_equal(opened.frame(0), expected)
+        hide(opened)
+        assert opened._spliced() is not None
+        assert np.array_equal(open_picture(opened.encode(), "x").frame(0)[-16:], expected[-16:])
+
+
+def test_damage_before_padding_is_refused() -> None:
+    data = bytearray(SOURCES["444"])
+    data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    with pytest.raises(DartblurError, match="the JPEG is damaged"):
+        open_picture(bytes(data[:-2]) + bytes(30) + bytes(data[-2:]), "x")
+
+
 def test_damaged_data_is_refused() -> None:
     data = bytearray(SOURCES["444"])
     middle = len(data) // 2
