@@ -10,6 +10,7 @@ from dartblur.blur.dartblur import save_unet
 from dartblur.blur.export import export_onnx
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.media.images import write_image
+from tests.anonymizer.scene import make_scene
 from tests.blur.samples import CONFIG, painter, random_unet
 from tests.makedata import drawn_picture
 
@@ -34,6 +35,11 @@ def drawn(tmp_path: Path) -> Drawn:
         rows += [f"{name},{','.join(f'{value:g}' for value in box)}" for box in boxes[name]]
     (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n")
     return Drawn(tmp_path / "in", boxes, tmp_path / "boxes.csv")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_scene(tmp_path)
 
 
 @pytest.fixture(scope="session")
