@@ -1,8 +1,6 @@
 """Stage arm: one arm of the evaluation, a copy of the data set that one anonymiser made."""
 
-import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -13,12 +11,13 @@ from dartblur.blur.copy import Clean, anonymize_dataset
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
 from dartblur.blur.swap import Averages, Swap
-from dartblur.errors import DartblurError, UsageError
+from dartblur.errors import UsageError
 from dartblur.faces.dataset import FaceDataset
 from dartblur.faces.external import External, Faults, refuse, sound
 from dartblur.media.files import atomic_path, write_json
 from dartblur.params import Arm, Params
 from dartblur.progress import progress_bar
+from dartblur.stages.external import let_work
 from dartblur.stages.paths import ARMS, CANONICAL, EXTERNAL, MODEL, SAMPLE, WORK
 
 if TYPE_CHECKING:
@@ -83,35 +82,14 @@ def _external(params: Params, arm: str, names: set[str] | None) -> None:
     command = params.evaluate.commands.get(arm)
     folder = EXTERNAL / arm if command is None else WORK / f"external-{arm}"
     if command is not None:
-        _let_work(command, arm, folder)
+        source = FaceDataset(CANONICAL)
+        let_work(command, arm, ((picture.name, source.files.data(picture.file)) for picture in source.pictures()), folder)
     data = External(CANONICAL, folder)
     if command is not None or names is None:
         refuse(folder, _faults(data))
     anonymize_dataset(data, ARMS / arm, Clean(), params.compute.workers, names)
     if command is not None:
         shutil.rmtree(folder)
-
-
-def _let_work(command: str, arm: str, folder: Path) -> None:
-    """Let another tool read the clean pictures and write ``folder``."""
-    shutil.rmtree(folder, ignore_errors=True)
-    given = folder.with_name(f"{folder.name}-input")
-    shutil.rmtree(given, ignore_errors=True)
-    source = FaceDataset(CANONICAL)
-    try:
-        for picture in source.pictures():
-            path = given / picture.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(source.files.data(picture.file))
-        folder.mkdir(parents=True)
-        # The command is the user's own, from params.yaml, as the cmd of a stage in dvc.yaml is.
-        line = command.replace("{input}", shlex.quote(str(given.resolve()))).replace("{output}", shlex.quote(str(folder.resolve())))
-        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise DartblurError(f"evaluate.commands.{arm}: ended with exit code {done.returncode} ({said[-1] if said else 'it said nothing'})")
-    finally:
-        shutil.rmtree(given, ignore_errors=True)
 
 
 def anonymizer(params: Params, arm: str) -> Anonymizer:

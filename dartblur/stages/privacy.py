@@ -5,7 +5,9 @@ has restored. A further one is a module of dartblur/evaluation and a block of :c
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from dartblur.progress import progress_bar
 from dartblur.stages import paths
 from dartblur.stages.arm import anonymizer, trained
 from dartblur.stages.evaluate import rounded
+from dartblur.stages.external import Remembered, show_people
 
 if TYPE_CHECKING:
     from dartblur.evaluation.identities import Identities, Split
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 UNTRAINED = "no network was trained to restore it; `dartblur restorer ARM` trains one on the arms of a data set"
 
-FOREIGN = "another tool's arm: its pictures are there, the tool is not, so nobody knows how it would hide the people who are looked for"
+FOREIGN = "another tool's pictures are there, the tool is not: give its command in evaluate.commands, so that it can hide the people looked for"
 
 
 @dataclass
@@ -57,11 +60,30 @@ def run(params: Params) -> None:
     identities = _load(Path(params.privacy.identities), params, params.privacy.split).thinned(params.privacy.max_faces, params.seed)
     own = [arm for arm in params.evaluate.arms if arm in get_args(Arm)]
     arms: Arms = {arm: partial(anonymizer, params, arm) for arm in own}
-    found, trial, protocol = _attacked(identities, arms, {arm: arm for arm in arms}, params, "clean")
+    with _tools(identities, params) as tools:
+        arms = {**arms, **tools}
+        found, trial, protocol = _attacked(identities, arms, {arm: arm for arm in arms}, params, "clean")
     figures = _by_arm(found, trial, arms, BLURRED)
     unknown = {key: value for attacker in found.judged for key, value in ((attacker, None), (f"{attacker}_reason", FOREIGN))}
     by_arm = {arm: figures.get(arm, unknown) for arm in params.evaluate.arms}
     write_json(paths.PRIVACY, rounded({"protocol": protocol, "arms": by_arm, "matched": _matched(found, trial, strength, params)}))
+
+
+@contextmanager
+def _tools(identities: "Identities", params: Params) -> "Iterator[Arms]":
+    """The arms of other tools that have a command: it works on the people of the set, and on those of whom the parrot learns."""
+    commands = {arm: params.evaluate.commands[arm] for arm in params.evaluate.arms if arm in params.evaluate.commands}
+    folders = {arm: paths.WORK / f"people-{arm}" for arm in commands}
+    teachers = _load(Path(params.privacy.teachers), params, "all") if commands else identities
+    pictures = sorted({face.path for one in (identities, teachers) for face in one.faces})
+    try:
+        for arm, command in commands.items():
+            with progress_bar(f"privacy: {arm} at work", 1):
+                show_people(command, arm, pictures, folders[arm])
+        yield {arm: partial(Remembered, arm, folder) for arm, folder in folders.items()}
+    finally:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _matched(found: Findings, trial: "Trial", strength: float, params: Params) -> dict[str, Any]:

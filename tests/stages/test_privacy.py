@@ -223,3 +223,16 @@ def test_too_few_people_are_no_figure_nor_is_another_tool_s_arm(project: Path, t
 def test_nobody_teaches_what_is_asked_of_him(project: Path, tiny: MakeParams) -> None:
     privacy.run(params_of(tiny, teachers="known"))
     assert json.loads(paths.PRIVACY.read_bytes())["protocol"]["parrot"]["faces"] == 0
+
+
+@pytest.mark.usefixtures("few_are_enough")
+def test_another_tool_with_a_command_hides_the_people_itself(project: Path, tiny: MakeParams) -> None:
+    """One that copies hides nobody: its figures are those of the clean pictures."""
+    params = params_of(tiny, arms=["clean", "gaussian", "dartblur", "copy"])
+    params = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"commands": {"copy": "cp -r {input}/. {output}"}})})
+    privacy.run(params)
+    arms = json.loads(paths.PRIVACY.read_bytes())["arms"]
+    assert arms["copy"]["off_the_shelf"]["auc"] == arms["clean"]["off_the_shelf"]["auc"]
+    assert arms["copy"]["parrot"]["auc"] is not None
+    assert arms["copy"]["restoration_reason"] == privacy.UNTRAINED
+    assert not list(paths.WORK.glob("people-*"))
