@@ -65,6 +65,7 @@ class Packaging:
         cover: add a drawn face as an attached picture.
         second: add a second stream of moving pictures.
         subtitle: codec of a stream of subtitles, one line long; none if empty.
+        attachment: what a file attached to it holds; none if empty.
         sound_frames: how many frames the sound lasts for; as many as the pictures if 0.
     """
 
@@ -84,6 +85,7 @@ class Packaging:
     cover: bool = False
     second: bool = False
     subtitle: str = ""
+    attachment: bytes = b""
 
 
 def make_video(path: Path, film: Film = Film(), packaging: Packaging = Packaging()) -> Path:
@@ -95,6 +97,8 @@ def make_video(path: Path, film: Film = Film(), packaging: Packaging = Packaging
         sound = _sound(container, packaging.sound) if packaging.sound else None
         cover = _cover(container) if packaging.cover else None
         words = container.add_mux_stream(packaging.subtitle) if packaging.subtitle else None
+        if packaging.attachment:
+            container.add_attachment("font.ttf", "font/ttf", packaging.attachment)
         if packaging.chapters:
             second = Fraction(1, 1000)
             container.set_chapters(

@@ -125,6 +125,7 @@ def anonymize_video(source: Path, target: Path, find: Find, hide: Hide, options:
         DartblurError: it is no sound video, a part of it could not be anonymised, or the target cannot be written.
     """
     with open_video(source, name, options.threads) as reader:
+        state = _state(source)
         seen = _look_at(reader, find, options, tell)
         times = _times(seen, reader)
     seconds = np.array([float((time - times[0]) * reader.time_base) for time in times])
@@ -136,7 +137,22 @@ def anonymize_video(source: Path, target: Path, find: Find, hide: Hide, options:
         return VideoOutcome(*about)
     with open_video(source, name, options.threads, seen.look) as reader, atomic_path(target) as temporary:
         notes = _write(reader, temporary, hide, options, seen, times, boxes, lambda done: tell(len(times) + done, 2 * len(times), len(tracks)))
+        if _state(source) != state:
+            raise _changed(reader.name)
     return VideoOutcome(*about, (*reader.left_out, *notes))
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What tells one state of a file from another; None if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed(name: str) -> DartblurError:
+    return DartblurError(f"{name}: changed while it was read; run this again when nobody writes to it")
 
 
 def _look_at(reader: VideoSource, find: Find, options: VideoOptions, tell: Tell) -> _Seen:
@@ -195,14 +211,12 @@ def _write(
     done: Callable[[int], None],
 ) -> list[str]:
     """The second pass: write every frame, those with faces with their boxes hidden. Returns notes."""
-    changed = DartblurError(f"{reader.name}: changed while it was read; run this again when nobody writes to it")
-
     def hidden(item: "Packet[Stream] | _Numbered") -> "Packet[Stream] | _Numbered":
         if isinstance(item, Packet):
             return item
         number, frame = item
         if number >= len(times) or (frame.pts, frame.dts) != seen.stamps[number]:
-            raise changed
+            raise _changed(reader.name)
         frame, inside = upright(frame, seen.look.turn), boxes.of(number)
         if len(inside):
             splice(frame, hide(rgb_of(frame), inside), inside)
@@ -221,7 +235,7 @@ def _write(
                 written += 1
                 done(written)
         if written != len(times):
-            raise changed
+            raise _changed(reader.name)
         return writer.notes
 
 

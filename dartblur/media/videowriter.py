@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import av
-from av import Codec, FFmpegError, Packet, VideoFrame, VideoStream
+from av import Codec, FFmpegError, Packet, VideoFormat, VideoFrame, VideoStream
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from av.container import OutputContainer
@@ -32,7 +32,11 @@ _LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA: what a quantiser of 1 is called in globa
 
 @dataclass(frozen=True)
 class Encoder:
-    """FFmpeg's encoder for a codec: its name, its options, and its quantiser, where that is how quality is said."""
+    """FFmpeg's encoder for a codec.
+
+    Attributes:
+        quantiser: where quality is said by one. bit_rate: where there must be an upper bound, bits a second.
+    """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
@@ -47,17 +51,18 @@ ENCODERS: Mapping[str, Encoder] = {
     "vp9": Encoder("libvpx-vp9", {"crf": "24", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),
     "av1": Encoder("libsvtav1", {"crf": "24", "preset": "9"}),
     "prores": Encoder("prores_ks"),
-    **{name: Encoder(name, quantiser=3) for name in ("mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1", "wmv1", "wmv2", "msmpeg4v2")},
+    **{name: Encoder(name, quantiser=3) for name in ("mpeg4", "mpeg2video", "mpeg1video", "h263", "wmv1", "wmv2", "msmpeg4v2")},
     "flv1": Encoder("flv", quantiser=3),
     "msmpeg4v3": Encoder("msmpeg4", quantiser=3),
     "mjpeg": Encoder("mjpeg", quantiser=2),
 }
-"""Codec -> what encodes it. Other codecs, lossless ones most of them, are encoded by the encoder of their own name with its defaults."""
+"""Codec -> what encodes it. Other codecs, lossless ones most of them, are encoded by the encoder of their own name at the source's bit rate."""
 _FALLBACK = ("h264", "vp9", "vp8", "mpeg4", "mjpeg")
 """For a codec without an encoder (Theora, VC-1, RealVideo): the first of these that the container takes."""
 _PRORES = {"apco": "proxy", "apcs": "lt", "apcn": "standard", "apch": "hq", "ap4h": "4444", "ap4x": "4444xq"}
 _QUICKTIME = ("mov", "mp4", "ipod", "psp", "3gp", "3g2")
 _COUNTABLE = 65535  # the greatest numerator of a frame rate that MPEG-4 part 2 can write
+_POOLS = {"libx265": ("x265-params", "pools"), "libsvtav1": ("svtav1-params", "lp")}
 _INTERLACED = ("libx264", "mpeg4", "mpeg2video")
 
 
@@ -165,6 +170,9 @@ class VideoWriter:
         context.time_base = 1 / _countable(self._source.rate)
         stream.time_base = self._source.time_base
         context.thread_count = threads
+        if threads and self._encoder.name in _POOLS:  # they look after their own threads
+            option, pool = _POOLS[self._encoder.name]
+            context.options[option] = ":".join([*filter(None, [context.options.get(option)]), f"{pool}={threads}"])
         context.color_range, context.colorspace = int(first.color_range), int(first.colorspace)
         context.color_primaries, context.color_trc = int(first.color_primaries), int(first.color_trc)
         if ratio := source.codec_context.sample_aspect_ratio or source.sample_aspect_ratio:
@@ -173,8 +181,9 @@ class VideoWriter:
             context.max_b_frames = 0
         if self._encoder.quantiser is not None:
             context.qscale, context.global_quality = True, self._encoder.quantiser * _LAMBDA
-        if self._encoder.bit_rate:
-            context.bit_rate = self._encoder.bit_rate
+        rate = self._encoder.bit_rate if self._encoder in ENCODERS.values() else source.codec_context.bit_rate
+        if rate:
+            context.bit_rate = rate
         if first.interlaced_frame and self._encoder.name in _INTERLACED:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             context.field_order = source.codec_context.field_order
@@ -189,7 +198,8 @@ class VideoWriter:
         formats = Codec(self._encoder.name, "w").video_formats
         if not formats or own in [format.name for format in formats]:
             return own
-        best, loss = find_best_pix_fmt_of_list(formats, own)
+        alpha = any(part.is_alpha for part in VideoFormat(own).components)
+        best, loss = find_best_pix_fmt_of_list(formats, own, has_alpha=alpha)
         if best is None:
             raise self._refusal(f"no pixel format of {self._encoder.name} holds {own}")
         self.notes.append(f"pixel format {best.name} instead of {own}" + (f" ({loss.name.lower()} lost)" if loss and loss.name else ""))

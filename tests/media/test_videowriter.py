@@ -41,6 +41,8 @@ KINDS = {
     "mjpeg.mov": Packaging(codec="mjpeg", pixels="yuvj422p", options={}, sound="pcm_s16le"),
     "prores.mov": Packaging(codec="prores_ks", pixels="yuv422p10le", options={"profile": "lt"}, sound="pcm_s16le"),
     "ffv1.mkv": Packaging(codec="ffv1", pixels="yuv422p10le", options={}, sound="flac"),
+    "wmv2.wmv": Packaging(codec="wmv2", options={}, sound="libmp3lame", base=25),
+    "raw.mov": Packaging(codec="rawvideo", pixels="uyvy422", options={}, sound="pcm_s16le"),
     "raw.avi": Packaging(codec="rawvideo", pixels="bgr24", options={}, sound="pcm_s16le", base=25),
 }
 
@@ -78,8 +80,16 @@ def test_codec_times_size_and_sound_stay(tmp_path: Path, name: str) -> None:
     assert np.mean([np.abs(x.astype(int) - y).mean() for x, y in zip(before, after, strict=True)]) < (0.01 if name in ("ffv1.mkv", "raw.avi") else 5)
 
 
+def test_transparency_stays_and_what_the_encoder_cannot_hold_is_said(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mov", FILM, Packaging(codec="prores_ks", pixels="yuva444p10le", options={"profile": "4444"}, sound=""))
+    assert rewrite(source, tmp_path / "b.mov").notes == ["pixel format yuva444p10le instead of yuva444p12le (depth lost)"]
+    with av.open(str(tmp_path / "b.mov")) as container:
+        assert container.streams.video[0].codec_tag == "ap4h"
+        assert next(container.decode(video=0)).format.name.startswith("yuva444p")
+
+
 def test_av1_is_written(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SVT_LOG", "-1")
+    monkeypatch.setenv("SVT_LOG", "-1")  # or the encoder of the test's own video is heard
     source = make_video(tmp_path / "a.mp4", FILM, Packaging(codec="libsvtav1", options={"preset": "10"}))
     rewrite(source, tmp_path / "b.mp4")
     assert read_frames(tmp_path / "b.mp4")[1] == read_frames(source)[1]
@@ -109,13 +119,15 @@ def test_avi_with_frames_out_of_order_is_written_in_order(tmp_path: Path) -> Non
 def test_metadata_covers_and_data_do_not_go_on_but_chapters_and_languages_do(tmp_path: Path) -> None:
     words = {"title": "Ann at home", "comment": "secretwords", "location": "+48.8577+002.2950/", "creation_time": "2020-01-02T03:04:05Z"}
     for name in ("a.mp4", "a.mov", "a.mkv"):
-        cover = name == "a.mp4"
-        source = make_video(tmp_path / name, FILM, Packaging(metadata=words, chapters=("One", "Two"), cover=cover))
+        attached = b"attachedwords" if name == "a.mkv" else b""
+        more = Packaging(metadata=words, chapters=("One", "Two"), cover=name == "a.mp4", attachment=attached)
+        source = make_video(tmp_path / name, FILM, more)
         target = tmp_path / f"b{source.suffix}"
         rewrite(source, target)
         data = target.read_bytes()
         assert b"secretwords" in source.read_bytes()
-        for word in (b"secretwords", b"Ann", b"+48.85", b"2020"):
+        assert b"crf=10" in source.read_bytes()  # what x264 writes into its stream about itself; others write worse there
+        for word in (b"secretwords", b"attachedwords", b"Ann", b"+48.85", b"2020", b"crf=10"):
             assert word not in data
         with av.open(str(target)) as container:
             assert not any("48.85" in value or "2020" in value for value in container.metadata.values())
