@@ -52,7 +52,7 @@ class AvifPicture(IsoPicture):
         self._icc = self._source.info.get("icc_profile", b"")
         self._delays = [0] * frames
         for index in reversed(range(frames)):
-            self._decoded(index)
+            self._samples(index)
 
     def _decoded(self, index: int) -> Samples:
         try:

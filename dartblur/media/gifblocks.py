@@ -14,7 +14,7 @@ from dartblur.media.picture import REPLACE
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL, _APPLICATION = 0xF9, 0xFF
-_KEPT = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
+_LOOPS, _PROFILE = {b"NETSCAPE2.0", b"ANIMEXTS1.0"}, b"ICCRGBG1012"
 """Applications whose blocks say how often the animation runs, and what its colours are."""
 _INTERLACED, _PALETTE = 0x40, 0x80
 _GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1).tobytes()
@@ -102,8 +102,10 @@ def _read(data: bytes) -> GifFile:
             content = data[start + 1 : start + 1 + data[start]]
             if label == _CONTROL and len(content) == 4:
                 control = content
-            elif label == _APPLICATION and content in _KEPT:
+            elif label == _APPLICATION and content == _PROFILE:
                 file.applications.append(data[start - 2 : position])
+            elif label == _APPLICATION and content in _LOOPS and data[start + 12 : start + 14] == b"\3\1":
+                file.applications.append(data[start - 2 : start + 16] + b"\0")
         elif kind == _IMAGE:
             image = GifImage(*struct.unpack_from("<HHHH", data, position + 1))
             flags = data[position + 9]

@@ -20,7 +20,7 @@ from dartblur.media.images import Image
 from dartblur.media.jpegmarkers import Component, JpegHeader, read_header, sound_scans, with_segments, without_padding
 from dartblur.media.orientation import swaps_sides, turned
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.samples import as_rgb, put
+from dartblur.media.samples import as_rgb, cover
 from dartblur.media.turbo import TurboError, turbo
 
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -71,10 +71,10 @@ class JpegPicture(OpenPicture):
         cmyk = self._samples.shape[2] == 4
         if cmyk and self._header.adobe:
             inks = 255 - self._samples
-            put(inks, hidden[mask], mask, cmyk=True)
+            cover(inks, hidden, mask, cmyk=True)
             self._samples = 255 - inks
         else:
-            put(self._samples, hidden[mask], mask, cmyk=cmyk)
+            cover(self._samples, hidden, mask, cmyk=cmyk)
 
     def encode(self) -> bytes:
         """See :meth:`OpenPicture.encode`."""
@@ -128,7 +128,7 @@ def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[bytes, npt.NDA
     Raises:
         DartblurError: it is damaged.
     """
-    channels, library = len(header.components), turbo()
+    channels, size, library = len(header.components), (header.width, header.height), turbo()
     try:
         if library is None:
             source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
@@ -137,11 +137,11 @@ def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[bytes, npt.NDA
             # Pillow turns CMYK around as Adobe does, whether or not the file says so.
             return data, 255 - raster if channels == 4 else raster, {1: "grey", 3: "ycc", 4: "cmyk"}[channels]
         try:
-            return data, *library.decode(data, channels)
+            return data, *library.decode(data, size, channels)
         except TurboError as error:
             unpadded = without_padding(data)
             if _EXTRANEOUS not in str(error) or unpadded == data:
                 raise
-            return unpadded, *library.decode(unpadded, channels)
+            return unpadded, *library.decode(unpadded, size, channels)
     except (TurboError, OSError, SyntaxError, ValueError) as error:
         raise DartblurError(f"{name}: the JPEG is damaged ({error}); {REPLACE}") from error

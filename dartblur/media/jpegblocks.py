@@ -11,9 +11,10 @@ from dartblur.media.turbo import Blocks
 
 _LARGEST = 1023
 """Of a coefficient that 8-bit JPEGs can hold."""
-_DCT = np.array([[np.cos((2 * x + 1) * u * np.pi / 16) * (0.5 if u else np.sqrt(0.125)) for x in range(8)] for u in range(8)], np.float32)
-_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
-_SHIFT = np.array([0, 128, 128], np.float32)
+_DCT = np.array([[np.cos((2 * x + 1) * u * np.pi / 16) * (0.5 if u else np.sqrt(0.125)) for x in range(8)] for u in range(8)])
+_DCT_64 = np.kron(_DCT, _DCT).T.astype(np.float32)
+"""From the 64 pixels of a block, row by row, to its 64 coefficients."""
+_MCUS_A_TIME = 2048
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,8 +33,10 @@ def divides(components: Sequence[Component]) -> bool:
 def touched(mask: Mask, components: Sequence[Component]) -> Mask:
     """Which MCUs hold a pixel of ``mask`` (H x W): rows x columns of MCUs, the last ones may be cut by the picture's border."""
     down, across = unit(components)
-    rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], down), axis=0)
-    return np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], across), axis=1)
+    height, width = mask.shape
+    whole = np.pad(mask, ((0, -height % down), (0, -width % across)))
+    rows = np.asarray(whole.reshape(-1, down, whole.shape[1]).any(axis=1))
+    return np.asarray(rows.reshape(len(rows), -1, across).any(axis=2))
 
 
 def new_blocks(
@@ -52,46 +55,70 @@ def new_blocks(
         For each component its new blocks by row.
     """
     result: list[dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]]] = [{} for _ in components]
-    down, across = unit(components)
-    for row, columns in _by_row(chosen):
-        y = np.minimum(np.arange(row * down, (row + 1) * down), samples.shape[0] - 1)
-        x = np.minimum(columns[:, None] * across + np.arange(across), samples.shape[1] - 1)  # (N, across)
-        pixels = samples[y[:, None, None], x[None]].swapaxes(0, 1)  # (N, down, across, C), borders repeated as encoders do
-        planes = _planes(pixels.astype(np.float32), colours)
+    for rows, columns in _chunks(chosen):
+        pixels = _cut(samples, rows, columns, unit(components))
+        planes = _planes(pixels, colours)
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        ends = [*starts[1:].tolist(), len(rows)]
         for number, (component, table) in enumerate(zip(components, tables, strict=True)):
-            blocks = _quantised(planes[..., number], component, table)  # (down, N * across, 64)
-            places = (columns[:, None] * component.across + np.arange(component.across)).reshape(-1)
-            for inner in range(component.down):
-                result[number][row * component.down + inner] = (places, blocks[inner])
+            blocks = _quantised(planes[number], component, table)  # (v, N, h, 64)
+            places = columns[:, None] * component.across + np.arange(component.across)  # (N, h)
+            for start, end in zip(starts.tolist(), ends, strict=True):
+                for inner in range(component.down):
+                    found = places[start:end].reshape(-1), blocks[inner, start:end].reshape(-1, 64)
+                    result[number][int(rows[start]) * component.down + inner] = found
     return list(result)
 
 
-def _by_row(chosen: Mask) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    for row in np.flatnonzero(chosen.any(axis=1)):
-        yield int(row), np.flatnonzero(chosen[row])
+def _chunks(chosen: Mask) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Rows and columns of the chosen MCUs, whole rows together, some thousands at a time."""
+    for start in range(0, len(chosen), rows := max(1, _MCUS_A_TIME // chosen.shape[1])):
+        found, columns = np.nonzero(chosen[start : start + rows])
+        if len(found):
+            yield found + start, columns
 
 
-def _planes(pixels: Floats, colours: str) -> Floats:
-    """Pixels (..., C) as the file's components (..., C), 0 to 255."""
-    if colours == "ycc":
-        return np.asarray(pixels @ _YCC.T + _SHIFT)
-    if colours == "ycck":
-        return np.concatenate([(255 - pixels[..., :3]) @ _YCC.T + _SHIFT, pixels[..., 3:]], axis=-1)
+def _cut(
+    samples: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """The pixels of MCUs: N x height x width x C; borders of the picture are repeated as encoders do."""
+    down, across = size
+    pixels = np.empty((len(rows), down, across, samples.shape[2]), np.uint8)
+    for number, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        part = samples[row * down : (row + 1) * down, column * across : (column + 1) * across]
+        missing = (down - part.shape[0], across - part.shape[1])
+        pixels[number] = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else part
     return pixels
 
 
+def _planes(pixels: npt.NDArray[np.uint8], colours: str) -> list[Floats]:
+    """Pixels (N x height x width x C) as planes of the file's components, each N x height x width, about 0."""
+    channels = [pixels[..., channel].astype(np.float32) for channel in range(pixels.shape[3])]
+    if colours == "ycc":
+        return _chroma(*channels)
+    if colours == "ycck":
+        return [*_chroma(*(255 - channel for channel in channels[:3])), channels[3] - 128]
+    return [channel - 128 for channel in channels]
+
+
+def _chroma(red: Floats, green: Floats, blue: Floats) -> list[Floats]:
+    """Y, Cb and Cr of JFIF, about 0."""
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return [luma - 128, (blue - luma) * np.float32(0.5 / (1 - 0.114)), (red - luma) * np.float32(0.5 / (1 - 0.299))]
+
+
 def _quantised(plane: Floats, component: Component, table: Table) -> npt.NDArray[np.int16]:
-    """The blocks of one component in a row of MCUs.
+    """The blocks of one component.
 
     Args:
-        plane: N x down x across pixels, 0 to 255.
+        plane: N x height x width of an MCU, about 0.
 
     Returns:
-        int16 v x (N * h) x 64 for sampling factors h and v.
+        int16 v x N x h x 64 for sampling factors h and v.
     """
     count, down, across = plane.shape
     high, wide = down // (8 * component.down), across // (8 * component.across)
-    small = plane.reshape(count, component.down * 8, high, component.across * 8, wide).mean(axis=(2, 4)) if high * wide > 1 else plane
-    blocks = small.reshape(count, component.down, 8, component.across, 8).transpose(1, 0, 3, 2, 4) - 128  # (v, N, h, 8, 8)
-    values = np.rint(_DCT @ blocks @ _DCT.T / table)
-    return np.clip(values, -_LARGEST, _LARGEST).astype(np.int16).reshape(component.down, count * component.across, 64)
+    small = sum(plane[:, y::high, x::wide] for y in range(high) for x in range(wide)) / np.float32(high * wide) if high * wide > 1 else plane
+    blocks = np.asarray(small).reshape(count, component.down, 8, component.across, 8).transpose(1, 0, 3, 2, 4)  # (v, N, h, 8, 8)
+    values = (blocks.reshape(-1, 64) @ _DCT_64) / table.reshape(64).astype(np.float32)
+    return np.clip(np.rint(values), -_LARGEST, _LARGEST).astype(np.int16).reshape(component.down, count, component.across, 64)

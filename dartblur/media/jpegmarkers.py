@@ -198,7 +198,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 def without_applications(jpeg: bytes) -> bytes:
     """A JPEG that is part of another file, without applications' segments and comments: the file around it says what they would."""
     kept, position = bytearray(jpeg[:2]), 2
-    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF and jpeg[position + 1] != _SCAN:
+    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF and jpeg[position + 1] not in {_SCAN, _END}:
         length = int.from_bytes(jpeg[position + 2 : position + 4], "big")
         if jpeg[position + 1] < _APP0:
             kept += jpeg[position : position + 2 + length]

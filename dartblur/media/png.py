@@ -29,10 +29,12 @@ from dartblur.media.pngchunks import (
     inflate,
     raster_of,
 )
-from dartblur.media.samples import as_rgb, put
+from dartblur.media.samples import as_rgb, cover
 
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"mDCV", b"cLLI")
 """Chunks that say how colours look."""
+_LENGTHS = {b"cICP": {4}, b"sRGB": {1}, b"gAMA": {4}, b"cHRM": {32}, b"sBIT": {1, 2, 3, 4}, b"mDCV": {24}, b"cLLI": {8}, b"pHYs": {9}, b"acTL": {8}}
+"""Of chunks that have one: what is longer may hold anything."""
 _CONTROL = ">IIIIIHHBB"
 """Layout of fcTL: number, width, height, x, y, delay over delay, disposal, blending."""
 _ONCE = {*_COLOURS, b"PLTE", b"tRNS", b"pHYs", b"eXIf", b"acTL"}
@@ -51,7 +53,7 @@ class PngPicture(OpenPicture):
             raise DartblurError(f"{name}: the header of the PNG is damaged; {REPLACE}")
         self._width, self._height, self._raster = raster_of(parts[0][1], name)
         limits.check(name, self._width, self._height, sum(kind == b"fcTL" for kind, _ in parts))
-        self._once = {kind: content for kind, content in parts if kind in _ONCE}
+        self._once = {kind: content for kind, content in parts if kind in _ONCE and len(content) in _LENGTHS.get(kind, {len(content)})}
         try:
             self._parts = _parts(parts, self._width, self._height)
             for part in self._parts:
@@ -87,7 +89,7 @@ class PngPicture(OpenPicture):
         if self._raster.colour == PALETTE:
             self._put_indices(samples[:, :, 0], hidden, mask)
         else:
-            put(samples, hidden[mask], mask, self._raster.top)
+            cover(samples, hidden, mask, self._raster.top)
         self._new[index] = deflate(samples, self._raster)
 
     def _put_indices(self, indices: npt.NDArray[np.uint8], hidden: Image, mask: Mask) -> None:
@@ -171,7 +173,7 @@ def _parts(parts: list[tuple[bytes, bytes]], width: int, height: int) -> list[Pa
     Raises:
         ValueError: they are not as announced.
     """
-    animation = next((content for kind, content in parts if kind == b"acTL"), None)
+    animation = next((content for kind, content in parts if kind == b"acTL" and len(content) == 8), None)
     first = [kind for kind, _ in parts if kind in {b"fcTL", b"IDAT"}][:1] == [b"fcTL"]
     frames = [] if animation is not None and first else [Part(0, 0, width, height, shown=False)]
     packed: list[list[bytes]] = [[] for _ in frames]

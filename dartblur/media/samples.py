@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +27,14 @@ def as_rgb(samples: Samples, top: float | None = None, cmyk: bool = False) -> Im
         return ((255 - eight[:, :, :3]) * paper // 255).astype(np.uint8)
     colours = eight[:, :, :3] if eight.shape[2] >= 3 else np.repeat(eight[:, :, :1], 3, axis=2)
     return np.array(colours, order="C")
+
+
+def cover(samples: Samples, hidden: Image, mask: Mask, top: float | None = None, cmyk: bool = False) -> None:
+    """Write the pixels of ``hidden`` (uint8 H x W x 3) into native samples in place where ``mask`` is True; see :func:`put`."""
+    if samples.dtype == np.uint8 and top in {None, 255} and samples.shape[2] == 3 and samples.flags.c_contiguous:
+        cv2.copyTo(np.ascontiguousarray(hidden), np.ascontiguousarray(mask).view(np.uint8), samples)  # a hundred times faster than indexing
+    else:
+        put(samples, hidden[mask], mask, top, cmyk)
 
 
 def put(samples: Samples, colours: npt.NDArray[np.uint8], mask: Mask, top: float | None = None, cmyk: bool = False) -> None:

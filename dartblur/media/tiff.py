@@ -164,6 +164,9 @@ class TiffPicture(OpenPicture):
         """
         page = self._pages[index]
         fresh, turn = page.tags.stripped(self._keep), page.orientation != UPRIGHT
+        if tags.JPEG_TABLES in fresh.tags:
+            shared = without_applications(fresh.tags[tags.JPEG_TABLES].data)
+            fresh.tags[tags.JPEG_TABLES] = fresh.tags[tags.JPEG_TABLES]._replace(values=len(shared), data=shared)
         if turn and page.coding.compression == JPEG:
             raise DartblurError(f"{self.name}: a turned TIFF of JPEG segments {CANNOT}")
         samples, palette = self._changed(index) if turn or self._changes.of(index) else (self._stored(index)[:0], page.palette)

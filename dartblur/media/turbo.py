@@ -65,11 +65,12 @@ class Turbo:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
 
-    def decode(self, data: bytes, channels: int) -> tuple[npt.NDArray[np.uint8], str]:
+    def decode(self, data: bytes, size: tuple[int, int], channels: int) -> tuple[npt.NDArray[np.uint8], str]:
         """Decode a JPEG, refusing damaged data.
 
         Args:
             data: the file.
+            size: width and height that its header announces.
             channels: 1 grey, 3 RGB, 4 CMYK as stored.
 
         Returns:
@@ -81,6 +82,8 @@ class Turbo:
         with _Handle(self._library, _DECOMPRESS) as handle:
             handle.call("tj3DecompressHeader", data, len(data))
             width, height, colours = (handle.get(parameter) for parameter in (_WIDTH, _HEIGHT, _COLOURS))
+            if (width, height) != size:
+                raise TurboError(f"{width} x {height} pixels, not {size[0]} x {size[1]}")
             raster = np.empty((height, width, channels), np.uint8)
             handle.call("tj3Decompress8", data, len(data), raster.ctypes.data, 0, _FORMATS[channels])
             return raster, COLOURS[colours]

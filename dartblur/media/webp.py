@@ -21,7 +21,7 @@ from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
 from dartblur.media.pngchunks import RGB_ALPHA, Raster
-from dartblur.media.samples import as_rgb, put
+from dartblur.media.samples import as_rgb, cover
 from dartblur.media.vp8 import quality_of
 
 _RASTERS = {b"VP8 ", b"VP8L", b"ALPH"}
@@ -73,7 +73,7 @@ class WebpPicture(OpenPicture):
         """See :meth:`OpenPicture.replace`."""
         self._check(index, hidden, mask)
         samples = self._samples(index).copy()
-        put(samples, hidden[mask], mask)
+        cover(samples, hidden, mask)
         self._new[index] = self._packed(samples, self._parts[index])
 
     def encode(self) -> bytes:

@@ -102,7 +102,8 @@ def test_the_orientation_is_applied_once(orientation: int) -> None:
 def test_only_what_says_how_colours_look_is_kept() -> None:
     raster = Raster(RGB, 8)
     kept = b"".join(chunk(kind, content) for kind, content in COLOUR.items())
-    private = chunk(b"tEXt", b"Comment\0" + SECRET) + chunk(b"eXIf", exif(1)[6:]) + chunk(b"tIME", bytes(7)) + chunk(b"prVt", SECRET)
+    odd = chunk(b"prVt", SECRET) + chunk(b"sRGB", SECRET)
+    private = chunk(b"tEXt", b"Comment\0" + SECRET) + chunk(b"eXIf", exif(1)[6:]) + chunk(b"tIME", bytes(7)) + odd
     source = png(picture(), raster, kept + private, chunk(b"zTXt", SECRET)) + SECRET
     for keep in (False, True):
         opened = open_picture(source, "x", keep_metadata=keep)

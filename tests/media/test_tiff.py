@@ -96,7 +96,7 @@ def codings(draw: st.DrawFn) -> tuple[Coding, int, int]:
     return Coding(order, bits, kind, compression, draw(st.sampled_from(predictors)), reversed_bits), meaning, channels
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(codings(), st.integers(1, 20), st.integers(1, 20), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 99))
 def test_samples_outside_the_mask_stay(
     kind: tuple[Coding, int, int], height: int, width: int, planar: bool, tiled: bool, big: bool, seed: int
@@ -181,6 +181,21 @@ def test_jpeg_segments_keep_their_blocks(grey: bool) -> None:
     for number, ((start, length), (where, size)) in enumerate(zip(old, new, strict=True)):
         if number not in {35 * len(old) // 80, 44 * len(old) // 80}:
             assert data[start : start + length] == encoded[where : where + size]
+
+
+def test_comments_inside_jpeg_segments_are_dropped() -> None:
+    data = jpeg_page(picture(80, 96), strip_size=96 * 16 * 3)
+    page = read_tiff(data, "x", Limits()).pages[0]
+    comment = b"\xff\xfe" + struct.pack(">H", len(SECRET) + 2) + SECRET
+    segments = [data[start : start + 2] + comment + data[start + 2 : start + length] for start, length in page.places]
+    tables = page.tags[tags.JPEG_TABLES].data
+    page.tags[tags.JPEG_TABLES] = Tag(7, len(tables) + len(comment), tables[:2] + comment + tables[2:])
+    opened = open_picture(write_tiff("<", False, [(page, segments)]), "x")
+    assert np.array_equal(opened.frame(0), open_picture(data, "x").frame(0))
+    opened.replace(0, np.zeros((80, 96, 3), np.uint8), box_mask(80, 96, 20, 35, 40, 45))
+    encoded = opened.encode()
+    assert SECRET not in encoded
+    assert np.array_equal(open_picture(encoded, "x").frame(0)[:16], opened.frame(0)[:16])
 
 
 def test_segments_that_no_mask_touches_keep_their_bytes() -> None:
