@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,16 +73,20 @@ def stage_names() -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def execute(command: list[str], tell: Callable[[str], None]) -> Outcome:
-    """Run a program in the current folder and ``tell`` each line it writes, as it comes, DVC's tips left out.
+def execute(command: list[str], tell: Callable[[str], None], folder: Path | None = None, variables: Mapping[str, str] | None = None) -> Outcome:
+    """Run a program and ``tell`` each line it writes, as it comes, DVC's tips left out.
 
     The program ends when this call is interrupted.
+
+    Args:
+        folder: where it runs; the current folder if None.
+        variables: of the environment, added to this process's own.
     """
-    environment = {**os.environ, **_ENVIRONMENT}
+    environment = {**os.environ, **_ENVIRONMENT, **(variables or {})}
     # A session of its own, so that the program and all it started can be ended together.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", bufsize=1,
-        env=environment, start_new_session=True,
+        env=environment, cwd=folder, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None  # noqa: S101  by stdout=PIPE
     lines: list[str] = []
@@ -135,5 +139,7 @@ def _sentence(lines: list[str], code: int) -> str:
         return spoken[dvc_error].removeprefix("ERROR: ")
     own = [line for line in spoken[:dvc_error] if not _CHATTER.match(line)]
     if own:
-        return re.sub(r"^(error|usage error): ", "", own[-1], flags=re.IGNORECASE)
+        # What torchrun adds after its processes have failed would hide their own sentence.
+        said = [line for line in own if line.startswith("error: ")] or own
+        return re.sub(r"^(error|usage error): ", "", said[-1], flags=re.IGNORECASE)
     return spoken[dvc_error].removeprefix("ERROR: ") if dvc_error < len(spoken) else f"ended with status {code} and said nothing"

@@ -21,7 +21,7 @@ from pydantic import Field
 from dartblur.errors import DartblurError
 from dartblur.params import load_params
 from dartblur.registry import aliases
-from flows import summary
+from flows import commandline, summary
 
 REFUSED = "Refused"
 POLL_SECONDS = 5
@@ -80,15 +80,13 @@ def promote(version: str | None = None, approval: bool = True, dry_run: bool = F
 
 
 def main() -> int:
-    """Run the flow from the command line; 0 if it completed, 1 with one sentence if it did not."""
+    """Run the flow from the command line; 0 if it completed, 1 with one sentence if it did not, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m flows.promote", description="Promote a registered model as a Prefect flow.")
     parser.add_argument("--version", help="number or alias (default: the challenger)")
     parser.add_argument("--no-approval", action="store_true", help="do not wait for an operator")
     parser.add_argument("--dry-run", action="store_true", help="check and say what would move, move nothing")
     arguments = parser.parse_args()
-    state: State[Any] = promote(arguments.version, not arguments.no_approval, arguments.dry_run, return_state=True)
-    (sys.stdout if state.is_completed() else sys.stderr).write(f"{'' if state.is_completed() else 'error: '}{state.message}\n")
-    return 0 if state.is_completed() else 1
+    return commandline.run(lambda: promote(arguments.version, not arguments.no_approval, arguments.dry_run, return_state=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""reports/metrics.json as a page of Markdown: the verdict, the gate's floors, one row for each arm."""
+"""What flows tell people, as text: reports/metrics.json, a promotion, a failure."""
 
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,24 @@ def markdown(metrics: dict[str, Any]) -> str:
     for arm, values in (metrics.get("arms") or {}).items():
         lines.append(f"| {arm} | " + " | ".join(_number(_at(values, path)) for path in _COLUMNS.values()) + " |")
     return "\n".join(lines) + "\n"
+
+
+def rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row for each arm, for a table."""
+    arms = metrics.get("arms") or {}
+    return [{"arm": arm, **{name: _number(_at(values, path)) for name, path in _COLUMNS.items()}} for arm, values in arms.items()]
+
+
+def failure(flow: str, name: str, run: str, state: str, message: str | None, deployed: bool) -> str:
+    """The page of a run that did not come to its end.
+
+    Args:
+        flow: its name. name, run: the run's name and id. state: how it ended. message: why.
+        deployed: whether a worker can start it again.
+    """
+    again = f"`prefect flow-run retry {run}`" if deployed else "the same command again"
+    page = f"# {flow}: {name} ended as {state}\n\n**{message or 'it said nothing'}**\n\n"
+    return page + f"Mend that, then run {again}. What is complete is not done again, and an interrupted training goes on from its last checkpoint.\n"
 
 
 def intention(move: Move) -> str:

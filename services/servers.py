@@ -115,7 +115,7 @@ def postgres(folder: Path, port: int, password: str, databases: Sequence[str]) -
     Raises:
         DartblurError: it is not installed, or does not start.
     """
-    programs = _postgres_programs()
+    programs = postgres_programs()
     user = "postgres" if os.geteuid() == 0 else None
     folder.mkdir(parents=True, exist_ok=True)
     data, secret = folder / "data", folder / "password"
@@ -142,7 +142,12 @@ def postgres(folder: Path, port: int, password: str, databases: Sequence[str]) -
         yield here
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder with initdb, postgres, pg_dump and their like.
+
+    Raises:
+        DartblurError: PostgreSQL is not installed.
+    """
     for folder in _POSTGRES_FOLDERS:
         if (folder / "initdb").is_file() and (folder / "postgres").is_file():
             return folder

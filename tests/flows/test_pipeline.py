@@ -69,6 +69,20 @@ def test_order_width_and_lock(project: Path, prefect: dict[str, str], tmp_path: 
     assert events(project) == before  # DVC is the cache
 
 
+def test_side_by_side_in_processes_of_dask(project: Path, prefect: dict[str, str]) -> None:
+    """Each process waits for its sibling, so two are at work at once."""
+    done = run(project, prefect, "--cluster", "dask", RENDEZVOUS="downstream")
+    assert done.returncode == 0, done.stderr
+    assert dvc(project, "status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_cluster_that_is_none(project: Path, prefect: dict[str, str]) -> None:
+    done = run(project, prefect, "--cluster", "spark")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: spark: no cluster that the flow knows; give dask, ")
+    assert not events(project)
+
+
 def test_a_failing_stage_is_one_sentence_and_runs_once(project: Path, prefect: dict[str, str]) -> None:
     done = run(project, prefect, FAIL="train")
     assert done.returncode == 1
@@ -140,7 +154,9 @@ def test_a_profile_that_cannot_be_configured(project: Path, prefect: dict[str, s
 def test_a_server_that_does_not_answer(project: Path, prefect: dict[str, str]) -> None:
     done = run(project, prefect | {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: Prefect's server does not answer (")
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: Prefect's server at http://127.0.0.1:9/api does not answer (")
+    assert "start it with `make services` or `prefect server start`" in line
 
 
 def test_it_starts_a_server_for_itself(project: Path, tmp_path: Path) -> None:

@@ -31,6 +31,13 @@ def test_lines_arrive_without_colours() -> None:
     assert heard == ["one", "two"]
 
 
+def test_it_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
+    heard: list[str] = []
+    code = "import os; print(os.getcwd(), os.environ['GREETING'])"
+    assert programs.execute([sys.executable, "-c", code], heard.append, tmp_path, {"GREETING": "hello"}).error is None
+    assert heard == [f"{tmp_path} hello"]
+
+
 STARTED = ["Running stage 'train':", "> .venv/bin/dartblur train"]
 FAILED = "ERROR: failed to reproduce 'train': failed to run: .venv/bin/dartblur train, exited with 1"
 
@@ -39,6 +46,7 @@ FAILED = "ERROR: failed to reproduce 'train': failed to run: .venv/bin/dartblur 
     ("lines", "sentence"),
     [
         ([*STARTED, "step 1", "Error: loss is not finite; lower the rate", FAILED], "loss is not finite; lower the rate"),
+        ([*STARTED, "error: loss is not finite", "====", "dartblur.cli FAILED", "====", FAILED], "loss is not finite"),
         ([*STARTED, FAILED], FAILED.removeprefix("ERROR: ")),
         (["ERROR: failed to reproduce 'train': missing data 'source': data/x"], "failed to reproduce 'train': missing data 'source': data/x"),
         (["Traceback (most recent call last):", "  File", "ValueError: no", FAILED], "ValueError: no"),

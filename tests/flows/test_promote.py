@@ -103,3 +103,9 @@ def paused(prefect: dict[str, str], process: "subprocess.Popen[str]") -> str:
 
 def api(prefect: dict[str, str], path: str, body: Any) -> Any:
     return httpx.post(f"{prefect['PREFECT_API_URL']}/{path}", json=body, timeout=30).raise_for_status().json()
+
+
+def test_a_server_that_does_not_answer(team: RegistryParams, prefect: dict[str, str]) -> None:
+    code, line = ended(start(prefect | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}))
+    assert (code, line.split(" (")[0]) == (1, "error: Prefect's server at http://127.0.0.1:9/api does not answer")
+    assert where(team) == BEFORE

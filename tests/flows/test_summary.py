@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dartblur.errors import DartblurError
-from flows import summary
+from dartblur.params import RegistryParams
+from flows import artifacts, summary
 
 METRICS: dict[str, dict[str, Any]] = {
     "arms": {"clean": {"ap": {"all": {"mean": 0.91234}}}, "dartblur": {"suppression": {"mean": None, "reason": "no gap"}, "gap": {"mean": 0.25}}},
@@ -47,3 +48,32 @@ def test_metrics_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
         (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(DartblurError, match="run `dvc repro"):
         summary.read_metrics(tmp_path / "metrics.json")
+
+
+def test_rows_of_the_arms() -> None:
+    rows = summary.rows(METRICS)
+    assert [row["arm"] for row in rows] == ["clean", "dartblur"]
+    assert (rows[0]["AP"], rows[1]["gap"], rows[1]["suppression"]) == ("0.9123", "0.25", "–")
+    assert summary.rows({}) == []
+
+
+def test_a_failure_says_what_to_do() -> None:
+    page = summary.failure("pipeline", "calm-newt", "1234", "Failed", "train: the table has no faces; add some", True)
+    assert "**train: the table has no faces; add some**" in page
+    assert "`prefect flow-run retry 1234`" in page
+    assert "it said nothing" in summary.failure("pipeline", "calm-newt", "1234", "Crashed", None, False)
+    assert "the same command again" in summary.failure("pipeline", "calm-newt", "1234", "Crashed", None, False)
+
+
+@pytest.mark.parametrize(
+    ("uri", "page"),
+    [
+        ("http://user:hunter2@10.0.0.1:5000/", "http://10.0.0.1:5000/#/models/team/versions/3"),
+        ("https://mlflow.example.org/team", "https://mlflow.example.org/team/#/models/team/versions/3"),
+        ("sqlite:///mlflow.db", None),
+    ],
+)
+def test_the_page_of_a_version(uri: str, page: str | None) -> None:
+    registry = RegistryParams(name="team", tracking_uri=uri, experiment="team", promotion="hand")
+    assert artifacts.version_page(METRICS, registry) == page
+    assert artifacts.version_page({}, registry) is None
