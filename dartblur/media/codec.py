@@ -33,7 +33,7 @@ def open_picture(data: bytes, name: str, *, keep_metadata: bool = False, limits:
     Args:
         data: the bytes of the file.
         name: what to call it in an error.
-        keep_metadata: keep the safe list of :mod:`dartblur.media.metadata`; else the colour profile alone is kept.
+        keep_metadata: keep the safe list of :mod:`dartblur.media.exif`; else the colour profile alone is kept.
         limits: what is too large to be read.
 
     Raises:

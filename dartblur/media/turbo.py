@@ -1,7 +1,7 @@
 """libjpeg-turbo's TurboJPEG interface, straight from its shared library: decoding in memory, and changing DCT blocks without touching the others.
 
 The library comes with the ``turbojpeg`` wheel, or is the system's. Calls release the interpreter lock, keep no state and report damage that Pillow
-lets pass. Where there is no such library, :func:`turbo` is None and JPEGs are re-encoded whole.
+lets pass. Where there is no such library, :func:`turbo` is None, JPEGs are re-encoded whole and damage is noticed where they are cut off alone.
 """
 
 import ctypes

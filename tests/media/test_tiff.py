@@ -329,6 +329,8 @@ def test_directories_in_a_circle_or_too_many_are_refused() -> None:
         open_picture(bytes(data), "x")
     with pytest.raises(DartblurError, match="6 frames are more than the 5"):
         open_picture(write_tiff("<", False, [page] * 6), "x", limits=Limits(frames=5))
+    with pytest.raises(DartblurError, match="its pages have more than the 95 pixels that are read"):
+        open_picture(write_tiff("<", False, [page] * 6), "x", limits=Limits(total=95))
 
 
 @settings(max_examples=80, deadline=None)
