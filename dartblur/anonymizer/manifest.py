@@ -129,7 +129,7 @@ def write_table(lines: Path, table: Path) -> None:
         # Arrow reads JSON itself; a table of Python's objects would import pandas, which takes as long as many pictures.
         for batch in _batches(lines):
             reading = arrow_json.ReadOptions(use_threads=False, block_size=len(batch) + 1)
-            writer.write_table(arrow_json.read_json(io.BytesIO(batch), reading, arrow_json.ParseOptions(explicit_schema=schema)).cast(schema))
+            writer.write_table(arrow_json.read_json(io.BytesIO(batch), reading, arrow_json.ParseOptions(explicit_schema=schema)))
 
 
 def _batches(lines: Path) -> Iterator[bytes]:
