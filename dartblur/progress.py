@@ -11,7 +11,7 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]
     """Yield a function that takes the number of steps done and a short note (a loss, a name)."""
     console = Console(stderr=True)
     if not console.is_terminal:  # nobody looks on
-        yield lambda done, note="": None
+        yield _silent
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -23,3 +23,7 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]
             progress.update(task, completed=done, note=note)
 
         yield show
+
+
+def _silent(done: int, note: str = "") -> None:
+    """Show nothing."""
