@@ -24,15 +24,17 @@ from dartblur.anonymizer import contract
 from dartblur.anonymizer.journal import Journal
 from dartblur.anonymizer.picture import Work, anonymize_file
 from dartblur.anonymizer.uploads import MAX_BOXES, Admission, Refusal, Upload, read_upload
-from dartblur.blur.base import bounds_to_hide
+from dartblur.blur.base import Anonymizer, bounds_to_hide
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import as_boxes
+from dartblur.faces.boxes import Boxes, area, as_boxes, clip
 from dartblur.media.codec import Limits, is_picture, open_picture
-from dartblur.media.images import encode_image
+from dartblur.media.images import Image, encode_image
 
 NAME = "the picture"
 """What an error calls a picture; what its owner calls it is nobody's business."""
 MAX_FRAMES = 1000
+MAX_COVER = 3
+"""How many times the boxes of a picture may cover it, all together."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class _TooManyPixels(DartblurError):
     pass
 
 
+class _TooMuch(DartblurError):
+    pass
+
+
 class _PixelLimits(Limits):
     """Limits whose breach can be told from damage."""
 
@@ -71,6 +77,21 @@ class _PixelLimits(Limits):
             raise _TooManyPixels(str(error)) from error
 
 
+class _Bounded:
+    """An anonymiser that refuses boxes which cover the picture over and over: their work is not bounded by the picture's size."""
+
+    def __init__(self, inner: Anonymizer) -> None:
+        self.name, self._inner = inner.name, inner
+
+    def anonymize(self, image: Image, boxes: Boxes) -> Image:
+        """See :class:`dartblur.blur.base.Anonymizer`."""
+        height, width = image.shape[:2]
+        covered = float(area(clip(boxes, width, height)).sum()) / (height * width)
+        if covered > MAX_COVER:
+            raise _TooMuch(f"the boxes cover the picture {covered:.1f} times, at most {MAX_COVER} are taken; give each face once")
+        return self._inner.anonymize(image, boxes)
+
+
 class Service:
     """What answers requests: the loaded model, a thread for each picture that is worked on at once, and the bounds.
 
@@ -79,7 +100,8 @@ class Service:
 
     def __init__(self, work: Work, workers: int = 1, bounds: Bounds = Bounds(), token: str = "") -> None:
         """Args: token: what clients must send as ``Authorization: Bearer``; empty: nothing."""
-        self.work = replace(work, write_empty=False, limits=_PixelLimits(bounds.pixels, MAX_FRAMES, bounds.pixels))
+        method = replace(work.method, anonymizer=_Bounded(work.method.anonymizer))
+        self.work = replace(work, method=method, write_empty=False, limits=_PixelLimits(bounds.pixels, MAX_FRAMES, bounds.pixels))
         self.workers, self.bounds = workers, bounds
         self.admission = Admission(bounds.requests, bounds.held)
         self.closed = False
@@ -160,6 +182,8 @@ class Service:
         """Whose fault an error is: of the size, the file, the boxes, or of what can be done at all."""
         if isinstance(error, _TooManyPixels) or isinstance(error.__cause__, _TooManyPixels):
             return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "too_many_pixels", str(error))
+        if isinstance(error.__cause__, _TooMuch):
+            return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_boxes", str(error))
         try:
             picture = open_picture(upload.picture, NAME, limits=self.work.limits)
         except DartblurError:

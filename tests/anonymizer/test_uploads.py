@@ -37,8 +37,16 @@ def test_boxes_that_mark_nothing_in_the_picture(service: Service, value: str) ->
     assert code_of(post(service, png(1), data={"boxes": value})) == (422, "bad_boxes")
 
 
+def test_boxes_that_cover_the_picture_over_and_over(service: Service) -> None:
+    """A minute of work for each costs a client nothing."""
+    whole = [[0, 0, 96, 96]]
+    assert post(service, png(1), data={"boxes": json.dumps(whole * 2)}).status_code == 200
+    assert code_of(post(service, png(1), data={"boxes": json.dumps(whole * 4)})) == (422, "bad_boxes")
+    assert code_of(post(service, png(1), data={"boxes": json.dumps([[-1e6, -1e6, 1e6, 1e6]] * 4)})) == (422, "bad_boxes")
+
+
 def test_too_many_boxes(service: Service) -> None:
-    most = [[1, 1, 9, 9]] * MAX_BOXES
+    most = [[1, 1, 5, 5]] * MAX_BOXES
     assert post(service, png(1), data={"boxes": json.dumps(most)}).status_code == 200
     assert code_of(post(service, png(1), data={"boxes": json.dumps([*most, most[0]])})) == (422, "bad_boxes")
 
