@@ -142,8 +142,9 @@ def run(job: Job, manifest: Manifest, show: Callable[[int, Summary], None]) -> S
     threads = job.workers + (_REMOTE_WAIT if job.source.remote or job.target.remote else _LOCAL_WAIT)
     waiting: deque[Future[_End]] = deque()
 
-    def settle(future: "Future[_End]") -> None:
-        end = future.result()
+    def settle() -> None:
+        end = waiting[0].result()  # Ctrl-C while it is waited for leaves it among those that are settled afterwards
+        waiting.popleft()
         if not end.resumed:
             manifest.add(end.record)
         summary.take(end)
@@ -154,15 +155,17 @@ def run(job: Job, manifest: Manifest, show: Callable[[int, Summary], None]) -> S
         for name in job.names():
             waiting.append(executor.submit(_one, job, name, manifest.known.get(name), room))
             if len(waiting) > 2 * threads:
-                settle(waiting.popleft())
+                settle()
         while waiting:
-            settle(waiting.popleft())
+            settle()
     except BaseException:
         # Ctrl-C, or the target is full: what runs ends, and what was written is written down, so that it is not done twice.
         executor.shutdown(cancel_futures=True)
-        for future in waiting:
-            if not future.cancelled() and future.exception() is None:
-                settle(future)
+        ended = [future for future in waiting if not future.cancelled() and future.exception() is None]
+        waiting.clear()
+        waiting.extend(ended)
+        while waiting:
+            settle()
         raise
     executor.shutdown()
     return summary
