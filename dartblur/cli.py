@@ -10,7 +10,7 @@ import typer
 
 from dartblur import __version__
 from dartblur.anonymizer import commands
-from dartblur.errors import DartblurError
+from dartblur.errors import DartblurError, printable
 
 if TYPE_CHECKING:
     from dartblur.registry.aliases import Version
@@ -446,11 +446,12 @@ def main() -> NoReturn:
     try:
         app()
     except DartblurError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         # A full disk, a folder without permission: nothing of ours is half written (see media.files), so the sentence is all there is to say.
-        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}; mend that and run the same command again", err=True)
+        where = printable(str(error.filename or "a file"))
+        typer.echo(f"error: {where}: {error.strerror or error}; mend that and run the same command again", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == _INTERRUPTED and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one says it
