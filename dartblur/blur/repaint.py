@@ -135,6 +135,8 @@ def _written(added: Floats, tile: Tile) -> Floats:
 
 
 _BAND = 16
+_FLOATS_AT_ONCE = 1 << 22
+"""A face of thousands of pixels must not become gigabytes of floats."""
 
 
 def _resized(rows: Floats, pixels: npt.NDArray[Any], columns: Floats) -> Floats:
@@ -143,16 +145,17 @@ def _resized(rows: Floats, pixels: npt.NDArray[Any], columns: Floats) -> Floats:
 
 
 def _product(weights: Floats, pixels: npt.NDArray[Any]) -> Floats:
-    """Weights (N, h) times pixels (h, w, C), (N, w, C), a few rows at a time with the pixels that have a weight there.
-
-    All but a band around the diagonal is zero; and a face of thousands of pixels must not become gigabytes of floats.
-    """
-    made = np.zeros((len(weights), *pixels.shape[1:]), np.float32)
+    """Weights (N, h) times pixels (h, w, C), (N, w, C), a few rows at a time: all but a band around the diagonal is zero."""
+    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    if flat.size <= _FLOATS_AT_ONCE:
+        flat = flat.astype(np.float32, copy=False)
+    some = weights != 0
+    first = np.where(some.any(axis=1), some.argmax(axis=1), len(pixels))
+    end = np.where(some.any(axis=1), len(pixels) - some[:, ::-1].argmax(axis=1), 0)
+    made = np.zeros((len(weights), flat.shape[1]), np.float32)
     for start in range(0, len(weights), _BAND):
-        part = weights[start : start + _BAND]
-        used = np.flatnonzero(part.any(axis=0))
-        if len(used):
-            near = slice(int(used[0]), int(used[-1]) + 1)
-            block = pixels[near].astype(np.float32).reshape(near.stop - near.start, -1)
-            made[start : start + _BAND] = (part[:, near] @ block).reshape(len(part), *pixels.shape[1:])
-    return made
+        rows = slice(start, start + _BAND)
+        near = slice(int(first[rows].min()), int(end[rows].max()))
+        if near.start < near.stop:
+            np.matmul(weights[rows, near], flat[near].astype(np.float32, copy=False), out=made[rows])
+    return made.reshape(len(weights), *pixels.shape[1:])
