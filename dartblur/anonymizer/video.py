@@ -23,7 +23,7 @@ from dartblur.detector.detections import Detections
 from dartblur.detector.tracking import TrackSettings, track_faces
 from dartblur.detector.trajectories import FaceBoxes, PathSettings, face_boxes
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import Boxes
+from dartblur.faces.boxes import Boxes, as_boxes, mask_of
 from dartblur.media.files import atomic_path
 from dartblur.media.images import Image
 from dartblur.media.video import REMEDY, Look, VideoSource, open_video
@@ -116,7 +116,7 @@ def anonymize_video(source: Path, target: Path, find: Find, hide: Hide, options:
         source: any container of :data:`dartblur.media.video.CONTAINERS`; the same is written, with the same codec where it can be encoded.
         target: replaced when all is done; nothing is there if anything failed, or if there is no face.
         find: the faces of an upright frame.
-        hide: a copy of an upright frame (uint8, H x W x 3, RGB) whose pixels inside the boxes are hidden.
+        hide: a copy of an upright frame (uint8, H x W x 3, RGB) whose pixels inside the boxes are hidden; it may change others about them.
         tell: is told after each frame: frames done in both passes, frames to do in both passes as far as is known, faces so far (in the first pass
             the most in one frame, in the second the tracks).
         name: what to call the video in errors, if not by its path.
@@ -219,7 +219,9 @@ def _write(
             raise _changed(reader.name)
         frame, inside = upright(frame, seen.look.turn), boxes.of(number)
         if len(inside):
-            splice(frame, hide(rgb_of(frame), inside), inside)
+            image = rgb_of(frame)
+            made = hide(image, inside)
+            splice(frame, made, _areas(image, made, inside))
         return number, frame
 
     written = 0
@@ -237,6 +239,18 @@ def _write(
         if written != len(times):
             raise _changed(reader.name)
         return writer.notes
+
+
+def _areas(before: Image, after: Image, boxes: Boxes) -> Boxes:
+    """``boxes`` (N x 4), and a box around whatever else was changed about them: a soft rim, say."""
+    inside = mask_of(boxes, before.shape[1], before.shape[0])
+    differs = cv2.absdiff(before, after).max(axis=2) > 0
+    if not (differs & ~inside).any():
+        return boxes
+    _, _, found, _ = cv2.connectedComponentsWithStats((differs | inside).astype(np.uint8))
+    corners = as_boxes(found[1:, :4])  # x, y, width, height; the first is the rest of the frame
+    corners[:, 2:] += corners[:, :2]
+    return np.concatenate([boxes, corners])
 
 
 def _numbered(items: "Iterable[VideoFrame | Packet[Stream]]") -> "Iterator[Packet[Stream] | _Numbered]":

@@ -107,6 +107,17 @@ def test_pixels_away_from_faces_stay_exactly_and_so_do_times_and_sound(tmp_path:
         assert np.abs(one.astype(int) - other)[~outside].mean() > 3
 
 
+def test_what_is_hidden_around_a_box_is_written_too(tmp_path: Path, lossless: Path) -> None:
+    def hide(image: Image, boxes: Boxes) -> Image:
+        return painted(image, np.clip(boxes + np.array([-5, -3, 5, 3]), 0, (160, 120, 160, 120)))
+
+    outcome = anonymize_video(lossless, tmp_path / "b.mkv", Finder(FILM), hide, OPTIONS, quiet)
+    before, after = read_frames(lossless)[0], read_frames(tmp_path / "b.mkv")[0]
+    for number in (0, 20, 49):
+        hidden = hide(before[number], outcome.boxes.of(number))
+        assert np.abs(hidden.astype(int) - after[number]).max() <= 4
+
+
 def test_a_video_that_is_turned_is_looked_at_and_written_upright(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", FILM, Packaging(turn=90))
     finder = Finder(FILM, lambda frame: frame % 5 != 2, turn=90)
