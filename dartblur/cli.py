@@ -161,6 +161,21 @@ def pretrain() -> None:
 
 
 @app.command()
+def distill(
+    teacher: Annotated[Path | None, typer.Option(help="U-Net to learn from, a .safetensors file (default: that of the package)")] = None,
+    out: Annotated[Path, typer.Option(help="file to write, ending in .onnx; its weights go beside it")] = Path("dartblur/weights/small.onnx"),
+) -> None:
+    """Train the small network that ships in the package to paint as a U-Net does (goes on where an interrupted run stopped).
+
+    Example: dartblur distill --teacher models/dartblur/unet.safetensors --out small.onnx
+    """
+    from dartblur.params import load_params
+    from dartblur.stages import distill as stage
+
+    stage.run(load_params(), teacher, out=out)
+
+
+@app.command()
 def train() -> None:
     """Train DartBlur's U-Net (models/dartblur); goes on where an interrupted training stopped.
 
