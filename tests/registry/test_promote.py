@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dartblur.errors import DartblurError, UsageError
+from dartblur.media.files import file_sha256
 from dartblur.params import Floor, GateParams, Margin, RegistryParams
 from dartblur.registry import aliases
 from dartblur.registry.gate import Champion, decide
-from dartblur.media.files import file_sha256
 from dartblur.registry.package import REQUIREMENTS
 from dartblur.registry.promote import Candidate, Registered, fetch_weights, register, standing
 from dartblur.registry.tracking import connect
