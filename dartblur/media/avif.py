@@ -12,7 +12,7 @@ from dartblur.errors import DartblurError
 from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.isomedia import QUALITY, IsoPicture, Samples, contents
 from dartblur.media.orientation import turned
-from dartblur.media.picture import REPLACE, Limits
+from dartblur.media.picture import REPLACE, Limits, why
 
 _HIGH, _MONOCHROME, _HALF_ACROSS, _HALF_DOWN = 0x40, 0x10, 0x08, 0x04  # of the third byte of av1C
 _SPEED = 8
@@ -43,7 +43,7 @@ class AvifPicture(IsoPicture):
         try:
             self._source = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
         except (OSError, SyntaxError, ValueError, RuntimeError, Warning) as error:
-            raise DartblurError(f"{name}: the AVIF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{name}: the AVIF is damaged ({why(error)}); {REPLACE}") from error
         frames = int(self._source.n_frames)
         limits.check(name, *self._source.size, frames)
         exif = self._source.info.get("exif", b"").removeprefix(_EXIF_START)
@@ -59,7 +59,7 @@ class AvifPicture(IsoPicture):
             self._source.seek(index)
             self._source.load()
         except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:
-            raise DartblurError(f"{self.name}: frame {index} of the AVIF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{self.name}: frame {index} of the AVIF is damaged ({why(error)}); {REPLACE}") from error
         self._delays[index] = self._source.info.get("duration", 0)
         samples = np.asarray(self._source)
         return turned(samples if samples.ndim == 3 else samples[:, :, None], self.orientation)

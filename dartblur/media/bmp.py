@@ -15,7 +15,7 @@ from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
 from dartblur.media.images import Image
 from dartblur.media.palette import Colours, fit
-from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 
 _FILE_HEADER = 14
 _OS2, _INFO, _MASKS, _ALPHA_MASK, _OS22, _V4, _V5 = 12, 40, 52, 56, 64, 108, 124
@@ -39,7 +39,7 @@ class BmpPicture(OpenPicture):
             super().__init__(name, (width, abs(height)), 1)
             self._raster = self._read_raster(data, height < 0)
         except (struct.error, ValueError, OSError, SyntaxError, IndexError) as error:
-            raise DartblurError(f"{name}: the BMP is damaged or truncated ({error}); {REPLACE}") from error
+            raise DartblurError(f"{name}: the BMP is damaged or truncated ({why(error)}); {REPLACE}") from error
         self._downwards = height < 0
 
     def _read_header(self, data: bytes, keep_metadata: bool) -> tuple[int, int]:

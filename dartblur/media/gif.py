@@ -14,7 +14,7 @@ from dartblur.faces.boxes import Mask
 from dartblur.media.gifblocks import GifFile, GifImage, pack, read_gif, write_gif
 from dartblur.media.images import Image
 from dartblur.media.palette import Colours, Indices, fit
-from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture, why
 
 _BACKGROUND, _PREVIOUS = 2, 3
 _ENTRIES = 256
@@ -155,7 +155,7 @@ class GifPicture(OpenPicture):
         try:
             return image.indices()
         except (ValueError, OSError, SyntaxError, EOFError) as error:
-            raise DartblurError(f"{self.name}: an image of the GIF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{self.name}: an image of the GIF is damaged ({why(error)}); {REPLACE}") from error
 
     def _palette(self, image: GifImage) -> Colours:
         """The palette of an image, its own or the file's."""

@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 
 from dartblur.errors import DartblurError
 from dartblur.media.palette import Colours, Indices
-from dartblur.media.picture import REPLACE
+from dartblur.media.picture import REPLACE, why
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL, _APPLICATION = 0xF9, 0xFF
@@ -86,7 +86,7 @@ def read_gif(data: bytes, name: str) -> GifFile:
     except (IndexError, struct.error) as error:
         raise DartblurError(f"{name}: the GIF ends before its trailer (truncated); {REPLACE}") from error
     except ValueError as error:
-        raise DartblurError(f"{name}: the GIF is damaged ({error}); {REPLACE}") from error
+        raise DartblurError(f"{name}: the GIF is damaged ({why(error)}); {REPLACE}") from error
 
 
 def _read(data: bytes) -> GifFile:

@@ -8,7 +8,7 @@ import numpy as np
 from dartblur.errors import DartblurError
 from dartblur.media.exif import safe_exif
 from dartblur.media.isomedia import QUALITY, IsoPicture, Samples, contents
-from dartblur.media.picture import REPLACE, Limits
+from dartblur.media.picture import REPLACE, Limits, why
 from dartblur.optional import optional_module
 
 _EXIF_START = b"Exif\0\0"
@@ -32,7 +32,7 @@ class HeifPicture(IsoPicture):
         try:
             self._source = self._library.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
         except _FAILURES as error:
-            raise DartblurError(f"{name}: the HEIF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{name}: the HEIF is damaged ({why(error)}); {REPLACE}") from error
         sizes = [picture.size for picture in self._source]
         if not sizes:
             raise DartblurError(f"{name}: the HEIF holds no picture; {REPLACE}")
@@ -60,7 +60,7 @@ class HeifPicture(IsoPicture):
         try:
             samples = np.asarray(self._source[index])
         except _FAILURES as error:
-            raise DartblurError(f"{self.name}: picture {index} of the HEIF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{self.name}: picture {index} of the HEIF is damaged ({why(error)}); {REPLACE}") from error
         return samples if samples.ndim == 3 else samples[:, :, None]
 
     def encode(self) -> bytes:
@@ -79,5 +79,5 @@ class HeifPicture(IsoPicture):
         try:
             file.save(out, **options)
         except _FAILURES as error:
-            raise DartblurError(f"{self.name}: the HEIF cannot be written ({error}); convert it first") from error
+            raise DartblurError(f"{self.name}: the HEIF cannot be written ({why(error)}); convert it first") from error
         return out.getvalue()

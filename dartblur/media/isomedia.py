@@ -16,7 +16,7 @@ from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
 from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT
-from dartblur.media.picture import REPLACE, Changes, OpenPicture
+from dartblur.media.picture import REPLACE, Changes, OpenPicture, why
 from dartblur.media.samples import as_rgb, put
 
 QUALITY = 90
@@ -58,7 +58,7 @@ def contents(data: bytes, name: str, kind: str) -> list[tuple[bytes, bytes]]:
     try:
         return [(box, data[start:stop]) for box, start, stop in boxes(data) if box != b"mdat"]
     except (ValueError, struct.error) as error:
-        raise DartblurError(f"{name}: the {kind} is damaged or truncated ({error}); {REPLACE}") from error
+        raise DartblurError(f"{name}: the {kind} is damaged or truncated ({why(error)}); {REPLACE}") from error
 
 
 class IsoPicture(OpenPicture):

@@ -19,7 +19,7 @@ from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
 from dartblur.media.jpegmarkers import Component, JpegHeader, read_header, sound_scans, with_segments, without_padding
 from dartblur.media.orientation import swaps_sides, turned
-from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 from dartblur.media.samples import as_rgb, cover
 from dartblur.media.turbo import TurboError, turbo
 
@@ -144,4 +144,4 @@ def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[bytes, npt.NDA
                 raise
             return unpadded, *library.decode(unpadded, size, channels)
     except (TurboError, OSError, SyntaxError, ValueError) as error:
-        raise DartblurError(f"{name}: the JPEG is damaged ({error}); {REPLACE}") from error
+        raise DartblurError(f"{name}: the JPEG is damaged ({why(error)}); {REPLACE}") from error

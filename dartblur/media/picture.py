@@ -16,6 +16,11 @@ REPLACE = "replace the file or leave it out"
 """What to do about a picture that cannot be read, the end of an error's sentence."""
 
 
+def why(error: Exception) -> str:
+    """What a library says of a file, as a part of a sentence: on one line, without an end."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a header may announce before the file is refused as a bomb.

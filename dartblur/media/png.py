@@ -17,7 +17,7 @@ from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.palette import fit
-from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 from dartblur.media.pngchunks import (
     PALETTE,
     SIGNATURE,
@@ -60,7 +60,7 @@ class PngPicture(OpenPicture):
                 check_packed(part.packed, part.width, part.height, self._raster)
             self._plays = struct.unpack(">II", self._once[b"acTL"])[1] if b"acTL" in self._once else 0
         except (ValueError, IndexError, struct.error) as error:
-            raise DartblurError(f"{name}: the PNG is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{name}: the PNG is damaged ({why(error)}); {REPLACE}") from error
         exif = self._once.get(b"eXIf", b"")
         super().__init__(name, (self._width, self._height), len(self._parts), orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""

@@ -20,7 +20,7 @@ from dartblur.media.jpeg import JpegPicture
 from dartblur.media.jpegmarkers import without_applications
 from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.palette import fit
-from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture, why
 from dartblur.media.samples import as_rgb, put
 from dartblur.media.tifflayout import CANNOT, INKS, PALETTE, WHITE_IS_ZERO, YCBCR, Layout, Page
 from dartblur.media.tiffpages import TiffPage, read_tiff, write_tiff
@@ -40,7 +40,7 @@ class TiffPicture(OpenPicture):
         try:
             self._pages = [Page(page, name, limits) for page in self._file.pages if page.main]
         except ValueError as error:
-            raise DartblurError(f"{name}: the TIFF is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{name}: the TIFF is damaged ({why(error)}); {REPLACE}") from error
         if not self._pages:
             raise DartblurError(f"{name}: the TIFF holds no picture; {REPLACE}")
         first = self._pages[0]
@@ -95,7 +95,7 @@ class TiffPicture(OpenPicture):
                 try:
                     unpacked = self._unpacked(page, segment, rows.stop - rows.start, columns.stop - columns.start, plane.stop - plane.start)
                 except (ValueError, OSError, SyntaxError, zlib.error) as error:
-                    raise DartblurError(f"{self.name}: a segment of page {index} of the TIFF is damaged ({error}); {REPLACE}") from error
+                    raise DartblurError(f"{self.name}: a segment of page {index} of the TIFF is damaged ({why(error)}); {REPLACE}") from error
                 part[:] = unpacked[: part.shape[0], : part.shape[1]]
             self._last = index, turned(samples, page.orientation)
         return self._last[1]

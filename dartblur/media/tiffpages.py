@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dartblur.errors import DartblurError
-from dartblur.media.picture import REPLACE, Limits
+from dartblur.media.picture import REPLACE, Limits, why
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 FILL_ORDER, ORIENTATION, CHANNELS, STRIP_ROWS, PLANES, PREDICTOR = 266, 274, 277, 278, 284, 317
@@ -114,7 +114,7 @@ def read_tiff(data: bytes, name: str, limits: Limits) -> TiffFile:
             if any(start + length > len(data) or not start or not length for start, length in page.places if page.main):
                 raise ValueError("a segment lies outside the file")
     except (struct.error, ValueError) as error:
-        raise DartblurError(f"{name}: the TIFF is damaged or truncated ({error}); {REPLACE}") from error
+        raise DartblurError(f"{name}: the TIFF is damaged or truncated ({why(error)}); {REPLACE}") from error
     if any(_RAW in page.tags for page in pages) or data[8:10] == b"CR":
         raise DartblurError(f"{name}: a camera's raw file cannot be kept; develop it to a picture first")
     return TiffFile(order, big, pages)

@@ -19,7 +19,7 @@ from dartblur.media.canvas import BACKGROUND, NONE, OVER, SOURCE, Canvas, Part, 
 from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT, turned
-from dartblur.media.picture import REPLACE, Limits, OpenPicture
+from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 from dartblur.media.pngchunks import RGB_ALPHA, Raster
 from dartblur.media.samples import as_rgb, cover
 from dartblur.media.vp8 import quality_of
@@ -129,7 +129,7 @@ class WebpPicture(OpenPicture):
                 raise ValueError("a frame of another size")
             picture.load()
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise DartblurError(f"{self.name}: the WebP is damaged ({error}); {REPLACE}") from error
+            raise DartblurError(f"{self.name}: the WebP is damaged ({why(error)}); {REPLACE}") from error
         return np.asarray(picture.convert("RGBA"))
 
     def _packed(self, samples: Samples, part: Part) -> bytes:
