@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as PILImage
 from PIL import UnidentifiedImageError
 
@@ -44,6 +46,7 @@ KINDS = [
     ("RGB;10", IMAGE.astype(np.uint16) * 4),
     ("RGB;12", IMAGE.astype(np.uint16) * 16),
 ]
+STILL = heif([KINDS[1]])
 
 
 @pytest.mark.parametrize(("mode", "samples"), KINDS)
@@ -107,6 +110,17 @@ def test_a_cut_file_is_refused() -> None:
     for part in cuts(heif([("RGB", IMAGE)])):
         with pytest.raises(DartblurError, match=r"^some/name: [^\n]*; replace the file or leave it out$"):
             open_picture(part, "some/name")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(8, 440), st.binary(min_size=1, max_size=4))
+def test_any_damage_gives_a_picture_or_a_clear_error(place: int, noise: bytes) -> None:
+    damaged = STILL[:place] + noise + STILL[place + len(noise) :]
+    try:
+        assert open_picture(damaged, "x", limits=Limits(pixels=1_000_000)).frames >= 1
+    except DartblurError as error:
+        assert str(error).startswith("x: ")
+        assert "\n" not in str(error)
 
 
 def test_sequences_and_bombs_are_refused() -> None:
