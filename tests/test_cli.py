@@ -32,7 +32,7 @@ def test_version() -> None:
 def test_help_lists_every_stage() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    stages = {path.stem.replace("_", "-") for path in (PACKAGE / "stages").glob("*.py")} - {"--init--", "paths", "variation"}
+    stages = {path.stem.replace("_", "-") for path in (PACKAGE / "stages").glob("*.py")} - {"--init--", "external", "paths", "variation"}
     assert stages <= set(COMMANDS)
     assert all(f"\n  {name} " in result.output for name in COMMANDS)
 
@@ -97,7 +97,7 @@ def test_importing_is_cheap(module: str) -> None:
 
 
 ROOMS = [
-    {"errors", "params", "compute", "launch", "optional", "processes", "progress"},
+    {"errors", "params", "compute", "launch", "optional", "processes", "progress", "torchrun"},
     {"faces", "media"},
     {"profiles"},
     {"blur"},
