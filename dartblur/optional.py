@@ -1,6 +1,7 @@
 """Libraries that not everybody installs: imported where they are used, and one sentence where they are missing."""
 
 import importlib
+import os
 from typing import Any
 
 import cv2
@@ -12,6 +13,9 @@ WEIGHTS_EXTRA = "install the extra dartblur[weights]"
 
 def optional_module(module: str, remedy: str) -> Any:
     """An optional module, imported; a missing one is a sentence with ``remedy``."""
+    if module.split(".", maxsplit=1)[0] == "onnxruntime":
+        # It reads this when it is loaded; otherwise it gives the machine a number, keeps events in the user's cache and reports them home.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module(module)
     except ImportError as error:
