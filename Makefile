@@ -66,9 +66,9 @@ strangers: setup $(PEOPLE)/.complete
 services: setup
 	@$(BIN)/python -m services
 
-# Everything with real servers: half an hour.
+# Everything with real servers: half an hour. What is done, and how long it takes, is shown on the way.
 e2e: setup
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --no-cov tests/e2e
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --no-cov -o log_cli=true --log-cli-level=INFO --log-cli-format='%(asctime)s %(message)s' tests/e2e
 
 test: setup lint
 	@rm -f .coverage .coverage.*
