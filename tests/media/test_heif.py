@@ -17,7 +17,7 @@ from dartblur.errors import DartblurError
 from dartblur.media.codec import Limits, open_picture
 from dartblur.media.heif import HeifPicture
 from dartblur.media.orientation import turned
-from tests.media.makepictures import SECRET, cuts, exif, hide, picture, reopened
+from tests.media.makepictures import PROFILE, SECRET, cuts, exif, hide, picture, reopened
 
 pytest.importorskip("pillow_heif")
 LIBRARY: Any = importlib.import_module("pillow_heif")
@@ -39,7 +39,7 @@ def read(data: bytes) -> Any:
 
 
 IMAGE = picture(64, 80)
-KINDS = [
+KINDS: list[tuple[str, npt.NDArray[Any]]] = [
     ("L", IMAGE[:, :, 0]),
     ("RGB", IMAGE),
     ("RGBA", np.dstack([IMAGE, IMAGE[:, :, :1]])),
@@ -83,14 +83,13 @@ def test_the_orientation_is_applied_once(orientation: int) -> None:
 
 
 def test_only_the_pictures_and_their_colours_are_kept() -> None:
-    profile = b"a colour profile" * 10
-    data = heif([("RGB", IMAGE)], {"icc_profile": profile, "icc_profile_type": "prof", "thumbnails": [32]}, exif=exif(1), xmp=SECRET)
+    data = heif([("RGB", IMAGE)], {"icc_profile": PROFILE, "icc_profile_type": "prof", "thumbnails": [32]}, exif=exif(1), xmp=SECRET)
     for keep in (False, True):
         opened = open_picture(data, "x", keep_metadata=keep)
         hide(opened)
         encoded = opened.encode()
         assert SECRET not in encoded
-        assert read(encoded).info["icc_profile"] == profile
+        assert read(encoded).info["icc_profile"] == PROFILE
         assert read(encoded).info["thumbnails"] == []
         assert (b"Model 5" in encoded) == keep
 
