@@ -14,8 +14,8 @@ from dartblur.optional import WEIGHTS_EXTRA, optional_module
 
 MEAN_DIFFERENCE = 1.0
 """By how many grey levels the painting may differ inside the mask, on average."""
-_INTEGERS = ["Concat", "Conv", "Relu", "Clip", "Resize", "Add"]
-"""Operators that are computed in integers; what turns grey levels into the network's numbers and back stays in floats."""
+_INTEGERS = ["Concat", "Conv", "Clip"]
+"""Operators that are computed in integers, but for :func:`_floats`."""
 
 _READY = {"onnx.quant.pre_process": "onnxruntime.quant"}
 """Metadata by which the library knows that it need not warn: what it would fold beforehand is not there."""
@@ -45,7 +45,7 @@ def quantise(source: Path, out: Path, shown: Sequence[Tiles], held_out: Sequence
     with atomic_path(out) as temporary:
         quantization.quantize_static(
             graph, str(temporary), _reader(quantization, shown), quant_format=quantization.QuantFormat.QDQ, per_channel=True, reduce_range=True,
-            op_types_to_quantize=_INTEGERS, nodes_to_exclude=_ends(graph), activation_type=quantization.QuantType.QUInt8,
+            op_types_to_quantize=_INTEGERS, nodes_to_exclude=_floats(graph), activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
         made = onnx.load(str(temporary))
@@ -59,10 +59,15 @@ def quantise(source: Path, out: Path, shown: Sequence[Tiles], held_out: Sequence
     return difference
 
 
-def _ends(graph: Any) -> list[str]:
-    """Names of the nodes from the last convolution's output to the end, which are computed in floats."""
-    after = max(index for index, node in enumerate(graph.graph.node) if node.op_type == "Conv")
-    return [node.name for node in graph.graph.node[after + 1 :]]
+def _floats(graph: Any) -> list[str]:
+    """Names of the nodes that stay in floats: all after the last convolution, and those of 1 x 1, what they put out is added up before it is cut off.
+
+    Its range is several times that of other levels, and so would be the steps of its integers: a fifth of the difference, for 3 % of the time.
+    """
+    nodes = list(graph.graph.node)
+    after = max(index for index, node in enumerate(nodes) if node.op_type == "Conv")
+    kernels = {node.name: list(item.ints) for node in nodes for item in node.attribute if item.name == "kernel_shape"}
+    return [node.name for index, node in enumerate(nodes) if index > after or kernels.get(node.name) == [1, 1]]
 
 
 def _reader(quantization: Any, shown: Sequence[Tiles]) -> Any:
