@@ -13,6 +13,7 @@ from dartblur.media.exif import orientation_of, safe_exif
 from dartblur.media.isomedia import QUALITY, IsoPicture, Samples, contents
 from dartblur.media.orientation import turned
 from dartblur.media.picture import REPLACE, Limits, why
+from dartblur.media.profile import safe_profile
 
 _HIGH, _MONOCHROME, _HALF_ACROSS, _HALF_DOWN = 0x40, 0x10, 0x08, 0x04  # of the third byte of av1C
 _SPEED = 8
@@ -49,7 +50,7 @@ class AvifPicture(IsoPicture):
         exif = self._source.info.get("exif", b"").removeprefix(_EXIF_START)
         super().__init__(name, self._source.size, frames, orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""
-        self._icc = self._source.info.get("icc_profile", b"")
+        self._icc = safe_profile(self._source.info.get("icc_profile", b""))
         self._delays = [0] * frames
         for index in reversed(range(frames)):
             self._samples(index)

@@ -16,6 +16,8 @@ from dartblur.faces.boxes import Mask
 from dartblur.media.images import Image
 from dartblur.media.palette import Colours, fit
 from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
+from dartblur.media.profile import safe_profile
+from dartblur.media.samples import level
 
 _FILE_HEADER = 14
 _OS2, _INFO, _MASKS, _ALPHA_MASK, _OS22, _V4, _V5 = 12, 40, 52, 56, 64, 108, 124
@@ -93,7 +95,7 @@ class BmpPicture(OpenPicture):
             struct.pack_into("<I", self._header, 56, _SRGB)
         offset, size = struct.unpack_from("<II", self._header, 112)
         struct.pack_into("<II", self._header, 112, 0, 0)
-        return data[_FILE_HEADER + offset : _FILE_HEADER + offset + size] if kind == _EMBEDDED else b""
+        return safe_profile(data[_FILE_HEADER + offset : _FILE_HEADER + offset + size]) if kind == _EMBEDDED else b""
 
     def _read_raster(self, data: bytes, downwards: bool) -> npt.NDArray[Any]:
         """The stored values, top row first: palette indices or words (H x W), or bytes B G R (H x W x 3)."""
@@ -128,14 +130,18 @@ class BmpPicture(OpenPicture):
         self._check(index, hidden, mask)
         if self._depth <= 8:
             used = np.bincount(self._raster[~mask], minlength=1 << self._depth) > 0
-            self._raster[mask], self._palette = fit(hidden[mask], self._palette, np.ones(len(self._palette), np.bool_), np.flatnonzero(~used))
+            every = np.ones(len(self._palette), np.bool_)
+            self._raster[mask], self._palette = fit(hidden[mask], self._palette, every, np.flatnonzero(~used), mask)
         elif self._depth == 24:
             self._raster[mask] = hidden[mask][:, ::-1]
         else:
             words = self._raster[mask]
             for channel, bits in enumerate(self._masks):
                 words = (words & words.dtype.type(~bits & (1 << self._depth) - 1)) | _to_bits(hidden[mask][:, channel], bits, words.dtype)
-            self._raster[mask] = words
+            others = words.dtype.type(~sum(self._masks) & (1 << self._depth) - 1)  # opacity, or whatever
+            rest = self._raster & others
+            level(rest[:, :, None], mask)
+            self._raster[mask] = (words & ~others) | (rest[mask] & others)
 
     def encode(self) -> bytes:
         """See :meth:`OpenPicture.encode`."""

@@ -2,7 +2,7 @@
 
 An image of an animation may paint a part of the screen, with a palette of its own. Where hiding needs a pixel that an image does not paint, or shows
 again what an earlier mask had covered, the image grows. New colours take the places of the palette that the image does not use; where it is full, the
-nearest colour serves. Pixels that a screen leaves transparent stay so.
+nearest colour serves. A hidden pixel is never transparent: its holes would show a face as colours do.
 """
 
 from dataclasses import replace
@@ -79,7 +79,7 @@ class GifPicture(OpenPicture):
             self._done += 1
             image = self._file.images[self._done]
             self._shown = self._screen.painted(image, self._indices(image), _padded(self._palette(image)))
-        return self._wanted(index, *self._shown)[0]
+        return self._wanted(index, self._shown[0])[0]
 
     def replace(self, index: int, hidden: Image, mask: Mask) -> None:
         """See :meth:`OpenPicture.replace`."""
@@ -90,28 +90,32 @@ class GifPicture(OpenPicture):
         """See :meth:`OpenPicture.encode`."""
         if not self._changes:
             return write_gif(self._file)
-        images = []
+        images, used = [], np.zeros(_ENTRIES, np.bool_)
         source, screen = _Screen(self.height, self.width), _Screen(self.height, self.width)
         for index, image in enumerate(self._file.images):
             indices, palette = self._indices(image), _padded(self._palette(image))
             shown, opaque = source.painted(image, indices, palette)
-            wanted, masked = self._wanted(index, shown, opaque)
+            wanted, masked = self._wanted(index, shown)
             found, there = screen.copy().painted(image, indices, palette)
-            wrong = opaque & (~there | (found != wanted).any(axis=2))
+            wrong = (opaque | masked) & (~there | (found != wanted).any(axis=2))
             fitted = self._fitted(image, indices, wrong, masked, wanted) if wrong.any() else (image, indices, palette)
             screen.painted(*fitted)
             images.append(fitted[0])
+            if fitted[0].palette is None:
+                used[fitted[1]] = True
         file = self._file
-        return write_gif(GifFile(file.width, file.height, file.version, file.background, file.palette, file.applications, images))
+        common = file.palette
+        if common is not None:  # colours that only a face had do not stay behind
+            common = np.where(used[: len(common), None], common, 0).astype(np.uint8)
+        return write_gif(GifFile(file.width, file.height, file.version, file.background, common, file.applications, images))
 
-    def _wanted(self, index: int, shown: Image, opaque: Mask) -> tuple[Image, Mask]:
+    def _wanted(self, index: int, shown: Image) -> tuple[Image, Mask]:
         """What frame ``index`` is to show, and where that is something hidden."""
-        wanted, masked = shown.copy(), np.zeros_like(opaque)
+        wanted, masked = shown.copy(), np.zeros(shown.shape[:2], np.bool_)
         for place, mask, colours in self._changes.of(index):
             wanted[place][mask] = colours
             masked[place] |= mask
-        wanted[~opaque] = shown[~opaque]
-        return wanted, masked & opaque
+        return wanted, masked
 
     def _fitted(
         self, image: GifImage, indices: Indices, wrong: Mask, masked: Mask, wanted: Image

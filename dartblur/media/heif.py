@@ -9,12 +9,13 @@ from dartblur.errors import DartblurError
 from dartblur.media.exif import safe_exif
 from dartblur.media.isomedia import QUALITY, IsoPicture, Samples, contents
 from dartblur.media.picture import REPLACE, Limits, why
+from dartblur.media.profile import safe_profile
 from dartblur.optional import optional_module
 
 _EXIF_START = b"Exif\0\0"
 _FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError)
 """What pillow-heif raises."""
-_COLOURS = ("icc_profile", "icc_profile_type", "nclx_profile", "content_light_level", "mastering_display_colour_volume", "pixel_aspect_ratio")
+_COLOURS = ("nclx_profile", "content_light_level", "mastering_display_colour_volume", "pixel_aspect_ratio")
 """What pillow-heif calls that which says how a picture looks."""
 
 
@@ -71,6 +72,8 @@ class HeifPicture(IsoPicture):
             height, width = samples.shape[:2]
             picture = file.add_frombytes(source.mode, (width, height), samples.tobytes())
             picture.info |= {key: source.info[key] for key in _COLOURS if key in source.info}
+            if profile := safe_profile(source.info.get("icc_profile") or b""):
+                picture.info |= {"icc_profile": profile, "icc_profile_type": source.info["icc_profile_type"]}
         exif = _EXIF_START + self._exif if self._exif else None
         options: dict[str, Any] = {"quality": QUALITY, "primary_index": self._source.primary_index, "exif": exif}
         if "chroma" in self._source.info:

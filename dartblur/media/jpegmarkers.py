@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from dartblur.errors import DartblurError
 from dartblur.media.picture import REPLACE
+from dartblur.media.profile import safe_profile
 
 _START, _END, _SCAN, _TABLES = 0xD8, 0xD9, 0xDA, 0xDB
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -50,7 +51,7 @@ class JpegHeader:
         tables: quantisation tables by number, as the first scan has them.
         adobe: whether Adobe's marker is there, which turns CMYK around.
         exif: the EXIF block from its TIFF header on, or empty.
-        icc: the colour profile, or empty.
+        icc: the safe part of the colour profile, or empty.
         scans: where the data of each scan starts.
         end: where the picture ends, right behind its end marker.
     """
@@ -101,7 +102,7 @@ def read_header(data: bytes, name: str) -> JpegHeader:
         raise DartblurError(f"{name}: the JPEG holds no picture; {REPLACE}")
     header.end = position
     if profile and sorted(profile) == list(range(1, len(profile) + 1)):
-        header.icc = b"".join(profile[number] for number in sorted(profile))
+        header.icc = safe_profile(b"".join(profile[number] for number in sorted(profile)))
     return header
 
 

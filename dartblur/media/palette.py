@@ -4,27 +4,36 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
 
+from dartblur.faces.boxes import Mask
+from dartblur.media.samples import thresholds
+
 Colours = npt.NDArray[np.uint8]
 """uint8, N x 3, R G B."""
 Indices = npt.NDArray[np.uint8]
+_FEW = 4
+"""Entries of a palette that is too small for a photograph."""
 
 
-def fit(colours: Colours, palette: Colours, usable: npt.NDArray[np.bool_], free: npt.NDArray[np.int64]) -> tuple[Indices, Colours]:
+def fit(
+    colours: Colours, palette: Colours, usable: npt.NDArray[np.bool_], free: npt.NDArray[np.int64], mask: Mask | None = None
+) -> tuple[Indices, Colours]:
     """Find a palette entry for each colour.
 
     Args:
         colours: N x 3, what is wanted.
         palette: P x 3.
         usable: P, entries that may stand for a colour as they are (opaque ones, say).
-        free: numbers of entries that may be given a new colour, P and more lengthen the palette.
+        free: numbers of entries that may be given a new colour, P and more lengthen the palette. Those that are not needed become black.
+        mask: where the colours are wanted, one True for each; it serves to mix them of a few entries.
 
     Returns:
         The entry of each colour (N), and the palette with its new colours.
     """
     if len(colours) == 0:
         return np.zeros(0, np.uint8), palette
-    usable = usable.copy()
+    usable, palette = usable.copy(), palette.copy()
     usable[free[free < len(palette)]] = False
+    palette[free[free < len(palette)]] = 0  # nor may colours that only a face had stay behind
     wanted, where = np.unique(colours, axis=0, return_inverse=True)
     known = {tuple(colour) for colour in palette[usable].tolist()}
     missing = np.array([tuple(colour) not in known for colour in wanted.tolist()])
@@ -33,6 +42,10 @@ def fit(colours: Colours, palette: Colours, usable: npt.NDArray[np.bool_], free:
     places = np.flatnonzero(usable)
     if len(places) == 0:  # nothing is free and nothing may be used: any entry is better than what is to be hidden
         places = np.arange(len(palette))
+    if mask is not None and len(places) <= _FEW and len(wanted) > len(places):
+        # The nearest of two colours would turn the faint rest of a face that a blur leaves into black and white.
+        moved = colours + (thresholds(mask)[:, None] - 0.5) * (255 / max(len(places) - 1, 1))
+        return places[nearest(np.clip(np.rint(moved), 0, 255).astype(np.uint8), palette[places])].astype(np.uint8), palette
     return places[nearest(wanted, palette[places])].astype(np.uint8)[where.reshape(-1)], palette
 
 

@@ -87,6 +87,8 @@ class OpenPicture(ABC):
     def replace(self, index: int, hidden: Image, mask: Mask) -> None:
         """Take ``hidden`` into frame ``index`` where ``mask`` is True; every other stored value stays as it is.
 
+        What else is stored of a pixel inside, such as its opacity, shows a face as well: it becomes even there.
+
         Args:
             index: of the frame.
             hidden: uint8 H x W x 3, upright.

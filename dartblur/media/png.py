@@ -5,6 +5,7 @@ what says how colours look; texts, times and the thumbnail of the EXIF block are
 """
 
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from dartblur.media.pngchunks import (
     inflate,
     raster_of,
 )
+from dartblur.media.profile import LONGEST, safe_profile
 from dartblur.media.samples import as_rgb, cover
 
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"mDCV", b"cLLI")
@@ -61,6 +63,7 @@ class PngPicture(OpenPicture):
             self._plays = struct.unpack(">II", self._once[b"acTL"])[1] if b"acTL" in self._once else 0
         except (ValueError, IndexError, struct.error) as error:
             raise DartblurError(f"{name}: the PNG is damaged ({why(error)}); {REPLACE}") from error
+        self._once |= {b"iCCP": _safe_profile(self._once[b"iCCP"])} if b"iCCP" in self._once else {}
         exif = self._once.get(b"eXIf", b"")
         super().__init__(name, (self._width, self._height), len(self._parts), orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""
@@ -93,16 +96,13 @@ class PngPicture(OpenPicture):
         self._new[index] = deflate(samples, self._raster)
 
     def _put_indices(self, indices: npt.NDArray[np.uint8], hidden: Image, mask: Mask) -> None:
-        """Hide pixels of a palette picture in place, with new entries where the palette has room."""
+        """Hide pixels of a palette picture in place, with new entries where the palette has room; holes would show a face as well."""
         alpha = self._entry_alpha(1 << self._raster.depth)
-        clear = np.flatnonzero(alpha[: len(self._palette)] == 0)
-        if len(clear) == 1:  # a single such entry tells nothing of a face, and the picture keeps its shape
-            mask = mask & (indices != clear[0])
         free = np.arange(len(self._palette), 1 << self._raster.depth)
         if self.frames == 1:
             unused = np.bincount(indices[~mask], minlength=len(self._palette))[: len(self._palette)] == 0
             free = np.concatenate([np.flatnonzero(unused), free])
-        indices[mask], palette = fit(hidden[mask], self._palette, alpha[: len(self._palette)] == 255, free)
+        indices[mask], palette = fit(hidden[mask], self._palette, alpha[: len(self._palette)] == 255, free, mask)
         changed = np.ones(len(palette), np.bool_)
         changed[: len(self._palette)] = (palette[: len(self._palette)] != self._palette).any(axis=1)
         alpha[: len(palette)][changed] = 255
@@ -120,7 +120,7 @@ class PngPicture(OpenPicture):
         raster = self._raster
         kept = not self._new and self.orientation == UPRIGHT
         header = struct.pack(">IIBBBBB", self.width, self.height, raster.depth, raster.colour, 0, 0, raster.interlaced and kept)
-        out = [SIGNATURE, chunk(b"IHDR", header), *(chunk(kind, self._once[kind]) for kind in _COLOURS if kind in self._once)]
+        out = [SIGNATURE, chunk(b"IHDR", header), *(chunk(kind, self._once[kind]) for kind in _COLOURS if self._once.get(kind))]
         if self._raster.colour == PALETTE:
             out.append(chunk(b"PLTE", self._palette.tobytes()))
         out += [chunk(kind, content) for kind, content in ((b"tRNS", self._key), (b"pHYs", self._density), (b"eXIf", self._exif)) if content]
@@ -195,3 +195,14 @@ def _parts(parts: list[tuple[bytes, bytes]], width: int, height: int) -> list[Pa
     if frames[0].shown and (frames[0].width, frames[0].height) != (width, height):
         raise ValueError("frame 0")
     return frames
+
+
+def _safe_profile(content: bytes) -> bytes:
+    """The content of an iCCP chunk with the safe part of its profile; empty if there is none."""
+    packed = content[content.find(b"\0") + 2 :]
+    try:
+        profile = zlib.decompressobj().decompress(packed, LONGEST)
+    except zlib.error:
+        return b""
+    safe = safe_profile(profile)
+    return b"icc\0\0" + zlib.compress(safe) if safe else b""

@@ -12,6 +12,12 @@ from dartblur.media.images import Image
 Samples = npt.NDArray[Any]
 """H x W x C, uint8 or uint16 or float: C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha (or CMYK, where it is said)."""
 
+_FEW = 15
+"""The largest white of samples that have few levels."""
+_BAYER = np.zeros((1, 1), np.int64)
+for _ in range(3):
+    _BAYER = np.block([[4 * _BAYER, 4 * _BAYER + 2], [4 * _BAYER + 3, 4 * _BAYER + 1]])
+
 
 def as_rgb(samples: Samples, top: float | None = None, cmyk: bool = False) -> Image:
     """The colours as RGB bytes, alpha left aside: uint8 H x W x 3, a copy.
@@ -38,7 +44,7 @@ def cover(samples: Samples, hidden: Image, mask: Mask, top: float | None = None,
 
 
 def put(samples: Samples, colours: npt.NDArray[np.uint8], mask: Mask, top: float | None = None, cmyk: bool = False) -> None:
-    """Write RGB bytes into native samples in place where ``mask`` is True; alpha and every other value stay.
+    """Write RGB bytes into native samples in place where ``mask`` is True, and level the channels that are no colours there; see :func:`level`.
 
     Args:
         samples: H x W x C.
@@ -49,11 +55,37 @@ def put(samples: Samples, colours: npt.NDArray[np.uint8], mask: Mask, top: float
     channels = samples.shape[2]
     if cmyk:
         inks = np.concatenate([255 - colours, np.zeros((len(colours), 1), np.uint8)], axis=1)
-        samples[mask, :4] = _scaled(inks, samples.dtype, top)
+        samples[mask, :4] = _scaled(inks, samples.dtype, top, mask)
     elif channels >= 3:
-        samples[mask, :3] = _scaled(colours, samples.dtype, top)
+        samples[mask, :3] = _scaled(colours, samples.dtype, top, mask)
     else:
-        samples[mask, 0] = _scaled(luma(colours), samples.dtype, top)
+        samples[mask, :1] = _scaled(luma(colours)[:, None], samples.dtype, top, mask)
+    level(samples[:, :, 4 if cmyk else 3 if channels >= 3 else 1 :], mask)
+
+
+def level(samples: Samples, mask: Mask) -> None:
+    """Give each channel one value on each patch of ``mask``, its mean there, in place: opacity, infrared or depth show a face as colours do.
+
+    Args:
+        samples: H x W x C, C may be 0.
+        mask: bool H x W.
+    """
+    inside = samples[mask]  # (N, C)
+    if not inside.size or (inside == inside[0]).all():
+        return
+    count, patches = cv2.connectedComponents(mask.astype(np.uint8))
+    numbers = patches[mask]
+    sizes = np.maximum(np.bincount(numbers, minlength=count), 1)
+    for channel in range(samples.shape[2]):
+        values = np.nan_to_num(inside[:, channel].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        means = np.bincount(numbers, values, minlength=count) / sizes
+        samples[mask, channel] = (means if samples.dtype.kind == "f" else np.rint(means)).astype(samples.dtype)[numbers]
+
+
+def thresholds(mask: Mask) -> npt.NDArray[np.float64]:
+    """A number between 0 and 1 for each True of ``mask``, spread evenly over every neighbourhood of 8 x 8 pixels: N."""
+    rows, columns = np.nonzero(mask)
+    return np.asarray((_BAYER[rows % 8, columns % 8] + 0.5) / 64)
 
 
 def luma(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -70,10 +102,16 @@ def _eight_bits(samples: Samples, top: float | None) -> npt.NDArray[np.uint8]:
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def _scaled(values: npt.NDArray[np.uint8], dtype: np.dtype[Any], top: float | None) -> Samples:
+def _scaled(values: npt.NDArray[np.uint8], dtype: np.dtype[Any], top: float | None, mask: Mask) -> Samples:
+    """RGB or grey bytes (N x C) as samples; where there are few levels, each pixel is rounded up or down so that areas come out right on average.
+
+    Rounding to the nearest would turn the faint rest of a face that a blur leaves into black and white.
+    """
     if dtype == np.uint8 and top in (None, 255):
         return values
     scaled = values.astype(np.float64) * (_white(dtype, top) / 255)
+    if dtype.kind == "u" and _white(dtype, top) <= _FEW:
+        return np.floor(scaled + thresholds(mask)[:, None]).astype(dtype)
     return (scaled if dtype.kind == "f" else np.rint(scaled)).astype(dtype)
 
 

@@ -21,7 +21,7 @@ from dartblur.media.jpegmarkers import without_applications
 from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.palette import fit
 from dartblur.media.picture import REPLACE, Changes, Limits, OpenPicture, why
-from dartblur.media.samples import as_rgb, put
+from dartblur.media.samples import as_rgb, level, put
 from dartblur.media.tifflayout import CANNOT, INKS, PALETTE, WHITE_IS_ZERO, YCBCR, Layout, Page
 from dartblur.media.tiffpages import TiffPage, read_tiff, write_tiff
 from dartblur.media.tiffsegments import JPEG
@@ -149,11 +149,12 @@ class TiffPicture(OpenPicture):
                 kept = np.ones(samples.shape[:2], np.bool_)
                 kept[place][mask] = False
                 free = np.flatnonzero(np.bincount(samples[:, :, 0][kept], minlength=len(palette)) == 0)
-                part[mask, 0], palette = fit(hidden, palette, np.ones(len(palette), np.bool_), free)
+                part[mask, 0], palette = fit(hidden, palette, np.ones(len(palette), np.bool_), free, mask)
             elif page.meaning == WHITE_IS_ZERO:
                 put(part[:, :, : page.colours], 255 - hidden, mask, top)
             else:
                 put(part[:, :, : page.colours], hidden, mask, top, cmyk=page.meaning == INKS)
+            level(part[:, :, page.colours :], mask)
         return samples, palette
 
     def _written(self, index: int) -> tuple[TiffPage, list[bytes]]:

@@ -7,18 +7,19 @@ from typing import NamedTuple
 
 from dartblur.errors import DartblurError
 from dartblur.media.picture import REPLACE, Limits, why
+from dartblur.media.profile import safe_profile
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 FILL_ORDER, ORIENTATION, CHANNELS, STRIP_ROWS, PLANES, PREDICTOR = 266, 274, 277, 278, 284, 317
 COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, INK_SET, FORMAT, JPEG_TABLES = 320, 322, 323, 332, 339, 347
 FAX_3_OPTIONS, FAX_4_OPTIONS, SUBSAMPLING = 292, 293, 530
-_KIND, _OLD_KIND, _RAW = 254, 255, 50706
+_KIND, _OLD_KIND, _RAW, _PROFILE = 254, 255, 50706, 34675
 _STRIPS, _TILES = (273, 279), (324, 325)  # offsets and lengths
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _MAKE, _MODEL = 282, 283, 296, 271, 272
 _STRUCTURE = {
     *(WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, CHANNELS, STRIP_ROWS, PLANES, PREDICTOR, COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT),
     *(INK_SET, FORMAT, JPEG_TABLES, FAX_3_OPTIONS, FAX_4_OPTIONS, SUBSAMPLING),
-    *(_KIND, 297, 301, 318, 319, 334, 338, 529, 531, 532, 34675),  # page number, colours, extra samples, chroma, colour profile
+    *(_KIND, 297, 301, 318, 319, 334, 338, 529, 531, 532, _PROFILE),  # page number, colours, extra samples, chroma, colour profile
 }
 _SAFE = {_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _MAKE, _MODEL}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -75,6 +76,11 @@ class TiffPage:
     def stripped(self, keep_metadata: bool) -> "TiffPage":
         """A copy with the tags that decoding needs, and where asked for with resolution, make and model."""
         page = TiffPage(self.order, {code: tag for code, tag in self.tags.items() if code in _STRUCTURE or (keep_metadata and code in _SAFE)})
+        if _PROFILE in page.tags:
+            profile = safe_profile(page.tags[_PROFILE].data)
+            page.tags[_PROFILE] = Tag(7, len(profile), profile)
+            if not profile:
+                del page.tags[_PROFILE]
         if _X_RESOLUTION not in page.tags or _Y_RESOLUTION not in page.tags:  # readers expect one
             page.put(_RESOLUTION_UNIT, 1)
             one = struct.pack(self.order + "II", 1, 1)

@@ -21,6 +21,7 @@ from dartblur.media.images import Image
 from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 from dartblur.media.pngchunks import RGB_ALPHA, Raster
+from dartblur.media.profile import safe_profile
 from dartblur.media.samples import as_rgb, cover
 from dartblur.media.vp8 import quality_of
 
@@ -55,7 +56,7 @@ class WebpPicture(OpenPicture):
         exif = once.get(b"EXIF", b"").removeprefix(_EXIF_START)
         super().__init__(name, (self._width, self._height), len(self._parts), orientation_of(exif))
         self._exif = safe_exif(exif) if keep_metadata else b""
-        self._icc = once.get(b"ICCP", b"")
+        self._icc = safe_profile(once.get(b"ICCP", b""))
         self._control = once.get(b"ANIM", b"")
         self._canvas = Canvas(name, self._parts, Raster(RGB_ALPHA, 8), (self._width, self._height), self._unpacked)
         self._new: dict[int, bytes] = {}  # rasters of changed frames, upright
@@ -128,7 +129,7 @@ class WebpPicture(OpenPicture):
             if picture.size != (part.width, part.height):
                 raise ValueError("a frame of another size")
             picture.load()
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except (OSError, SyntaxError, ValueError, EOFError, PILImage.DecompressionBombError) as error:
             raise DartblurError(f"{self.name}: the WebP is damaged ({why(error)}); {REPLACE}") from error
         return np.asarray(picture.convert("RGBA"))
 

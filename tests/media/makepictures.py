@@ -2,12 +2,14 @@
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
+from PIL import ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from dartblur.faces.boxes import Mask
@@ -15,6 +17,8 @@ from dartblur.media.codec import OpenPicture, open_picture
 from dartblur.media.images import Image
 from tests.makedata import texture
 
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+"""A colour profile."""
 SECRET = b"THE-THUMBNAIL-THAT-SHOWS-THE-FACE"
 """Stands for a face in metadata: no output may hold it."""
 
@@ -50,6 +54,24 @@ def exif(orientation: int = 1) -> bytes:
     gps[29] = SECRET.decode() + " GPS date"
     block = tags.tobytes()
     return block + SECRET + b"\xff\xd8" + SECRET + b"\xff\xd9"
+
+
+def profile_of(tags: Mapping[bytes, bytes], gap: bytes = b"") -> bytes:
+    """A colour profile of these tags, with ``gap`` between its table and their values."""
+    start, table = 132 + 12 * len(tags) + len(gap), b""
+    for kind, value in tags.items():
+        table += kind + struct.pack(">II", start, len(value))
+        start += len(value)
+    body = PROFILE[4:128] + struct.pack(">I", len(tags)) + table + gap + b"".join(tags.values())
+    return struct.pack(">I", len(body) + 4) + body
+
+
+def leveled(after: npt.NDArray[Any], before: npt.NDArray[Any], mask: Mask) -> bool:
+    """Whether a channel stayed outside of a mask, and has inside, on each of its patches, a value between its least and its largest."""
+    count, patches = cv2.connectedComponents(mask.astype(np.uint8))
+    inside = [patches == number for number in range(1, count)]
+    even = all(np.all(after[patch] == after[patch][0]) and before[patch].min() <= after[patch][0] <= before[patch].max() for patch in inside)
+    return bool(np.array_equal(after[~mask], before[~mask]) and even)
 
 
 def box_mask(height: int, width: int, x1: int, y1: int, x2: int, y2: int) -> Mask:

@@ -14,7 +14,7 @@ from PIL import Image as PILImage
 from dartblur.errors import DartblurError
 from dartblur.media.bmp import BmpPicture
 from dartblur.media.codec import open_picture
-from tests.media.makepictures import SECRET, box_mask, cuts, hide, picture, reopened, saved
+from tests.media.makepictures import PROFILE, SECRET, box_mask, cuts, hide, picture, reopened, saved
 
 
 def bmp(
@@ -72,7 +72,7 @@ LAYOUTS: list[tuple[int, dict[str, Any]]] = [
     (16, {"compression": 3, "masks": (0xF800, 0x7E0, 0x1F)}),
     (24, {}),
     (24, {"header": 12}),
-    (24, {"header": 124, "profile": (0x4D424544, b"a colour profile")}),
+    (24, {"header": 124, "profile": (0x4D424544, PROFILE)}),
     (32, {"downwards": True}),
     (32, {"compression": 3, "header": 108, "masks": (0xFF, 0xFF00, 0xFF0000, 0xFF000000)}),
     (32, {"compression": 3, "masks": (0x3FF, 0xFFC00, 0x3FF00000)}),
@@ -99,7 +99,7 @@ def test_stored_values_outside_the_mask_stay(depth: int, options: dict[str, Any]
     if depth >= 24:
         assert np.abs(again[mask].astype(int) - hidden[mask]).max(initial=0) <= (0 if depth == 24 else 1)
     assert encoded[14:18] == source[14:18]
-    assert (b"a colour profile" in encoded) == ("profile" in options)
+    assert (PROFILE in encoded) == ("profile" in options)
     assert int.from_bytes(encoded[2:6], "little") == len(encoded)
 
 

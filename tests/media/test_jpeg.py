@@ -24,7 +24,7 @@ from dartblur.media.jpeg import JpegPicture
 from dartblur.media.jpegmarkers import read_header, with_segments
 from dartblur.media.orientation import turned
 from dartblur.media.turbo import Turbo, TurboError, turbo
-from tests.media.makepictures import SECRET, box_mask, cuts, differs, exif, hide, picture, saved
+from tests.media.makepictures import SECRET, box_mask, cuts, differs, exif, hide, picture, profile_of, saved
 
 SAMPLINGS = ["411", "420", "422", "440", "444"]
 
@@ -193,7 +193,7 @@ def test_a_block_that_was_not_put_in_is_an_error() -> None:
 
 
 def test_only_the_picture_and_its_colour_profile_are_kept() -> None:
-    icc = bytes(range(256)) * 600  # more than one segment
+    icc = profile_of({b"A2B0": bytes(range(256)) * 600})  # more than one segment
     tags = saved(picture(), "JPEG", exif=exif(1), icc_profile=icc, comment=SECRET, dpi=(301, 301), xmp=b"<x>" + SECRET)
     tail = saved(picture(seed=3), "JPEG")
     source = tags[:2] + b"\xff\xed" + struct.pack(">H", len(SECRET) + 2) + SECRET + tags[2:] + tail + SECRET
