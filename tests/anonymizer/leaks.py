@@ -138,7 +138,8 @@ def verbatim(data: bytes) -> bool:
     for row in rows:
         colour = np.repeat(row[:, None], 3, axis=1)
         opaque = np.concatenate([colour, np.full((len(row), 1), 255, np.uint8)], axis=1)
-        if any(raw.tobytes() in data for raw in (row, colour, opaque)):
+        fourth = np.concatenate([np.zeros_like(colour), row[:, None]], axis=1)
+        if any(raw.tobytes() in data for raw in (row, colour, opaque, fourth)):
             return True
     return False
 

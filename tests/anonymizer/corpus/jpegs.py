@@ -109,6 +109,7 @@ def cases() -> list[Case]:
         Case("jpeg/flashpix.jpg", with_segment(0xE2, b"FPXR\0\0" + SECRET + PREVIEW), secrets=(SECRET,)),
         Case("jpeg/provenance.jpg", with_segment(0xEB, b"JP\0\0" + SECRET + PREVIEW), secrets=(SECRET,)),
         Case("jpeg/profile-that-is-none.jpg", with_segment(0xE2, b"ICC_PROFILE\0\x01\x01" + SECRET + PREVIEW), secrets=(SECRET,)),
+        Case("jpeg/profile-of-a-monitor.jpg", saved(IMAGE, "JPEG", quality=92, icc_profile=_monitor()), secrets=(SECRET,)),
         Case("jpeg/between-scans.jpg", _between_scans(), secrets=(SECRET,)),
         Case("jpeg/second-picture.jpg", with_gallery()),
         Case("jpeg/trailing-picture.jpg", PLAIN + PLAIN),
@@ -128,6 +129,13 @@ def cases() -> list[Case]:
     ]
     wrong = with_segment(0xE1, b"Exif\0\0" + exif(9))
     return [*found, Case("jpeg/turned-9.jpg", wrong, boxes=FACE, secrets=(SECRET,))]
+
+
+def _monitor() -> bytes:
+    """A colour profile with a private tag."""
+    from tests.media.makepictures import PROFILE, profile_of
+
+    return profile_of({b"mmod": SECRET, b"wtpt": PROFILE[-20:]})
 
 
 def _photoshop() -> bytes:

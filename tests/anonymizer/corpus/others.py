@@ -27,10 +27,10 @@ def riff(*chunks: tuple[bytes, bytes]) -> bytes:
 
 def tiff(*extra: Entry, image: "np.typing.NDArray[np.uint8]" = IMAGE, gap: bytes = b"", sub: bool = False) -> bytes:
     """An uncompressed TIFF with more tags, something between directory and pixels, and a preview in a directory of its own."""
-    height, width = image.shape[:2]
+    height, width, channels = image.shape
     entries: list[Entry] = [
-        *((0x0100, 4, long(width)), (0x0101, 4, long(height)), (0x0102, 3, short(8) * 3), (0x0103, 3, short(1)), (0x0106, 3, short(2))),
-        *((0x0111, 4, long(0)), (0x0115, 3, short(3)), (0x0116, 4, long(height)), (0x0117, 4, long(image.size)), *extra),
+        *((0x0100, 4, long(width)), (0x0101, 4, long(height)), (0x0102, 3, short(8) * channels), (0x0103, 3, short(1)), (0x0106, 3, short(2))),
+        *((0x0111, 4, long(0)), (0x0115, 3, short(channels)), (0x0116, 4, long(height)), (0x0117, 4, long(image.size)), *extra),
     ]
     if sub:
         entries.append((0x014A, 4, long(0)))
@@ -52,6 +52,18 @@ def tiff(*extra: Entry, image: "np.typing.NDArray[np.uint8]" = IMAGE, gap: bytes
     where = {0x0111: long(8 + below + len(inner) + len(gap)), 0x014A: long(8 + below)}
     placed = [(tag, kind, where.get(tag, value)) for tag, kind, value in entries]
     return b"II*\0" + long(8) + directory(placed, 8) + inner + gap + image.tobytes()
+
+
+def infrared() -> bytes:
+    """Black all over: the face is to be seen in a fourth channel alone, which no viewer shows."""
+    return tiff((0x0152, 3, short(0)), image=portrait_in_alpha())
+
+
+def spare_byte() -> bytes:
+    """A BMP of 32 bits a pixel whose fourth byte, which no viewer looks at, holds the face; its colours are black."""
+    raster = portrait_in_alpha()[::-1].tobytes()
+    header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 32, 0, len(raster), 2835, 2835, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(raster), 0, 0, 54) + header + raster
 
 
 def pages(kind: str = "TIFF", **options: Any) -> bytes:
@@ -106,6 +118,7 @@ def _gifs() -> list[Case]:
         Case("gif/plain.gif", GIF),
         Case("gif/grey.gif", saved(IMAGE, "GIF", "L")),
         Case("gif/transparent.gif", saved(Pillow.fromarray(IMAGE).quantize(32), "GIF", transparency=0)),
+        Case("gif/stencil.gif", saved(Pillow.fromarray(IMAGE).convert("1", dither=Pillow.Dither.NONE), "GIF", transparency=0)),
         Case("gif/animated.gif", animated("GIF", duration=50, loop=0), hidden=3),
         Case("gif/comment.gif", _gif_with(_gif_extension(0xFE, SECRET, *_gif_blocks(PREVIEW))), secrets=(SECRET,)),
         Case("gif/application.gif", _gif_with(_gif_extension(0xFF, b"XMP DataXMP", *_gif_blocks(xmp()))), secrets=(SECRET,)),
@@ -137,6 +150,7 @@ def _tiffs() -> list[Case]:
         Case("tiff/preview-directory.tif", tiff(sub=True)),
         Case("tiff/gap.tif", tiff(gap=SECRET + PREVIEW), secrets=(SECRET,)),
         Case("tiff/trailing.tif", tiff() + SECRET + PREVIEW, secrets=(SECRET,)),
+        Case("tiff/infrared.tif", infrared()),
         Case("tiff/turned.tif", tiff((0x0112, 3, short(6)), image=turned), reason=TOLD, boxes=(stored_box(6),)),
     ]
 
@@ -149,6 +163,7 @@ def _bmps() -> list[Case]:
         Case("bmp/grey.bmp", saved(IMAGE, "BMP", "L")),
         Case("bmp/palette.bmp", saved(Pillow.fromarray(IMAGE).quantize(64), "BMP")),
         Case("bmp/one-bit.bmp", saved(Pillow.fromarray(IMAGE).convert("1", dither=Pillow.Dither.NONE), "BMP")),
+        Case("bmp/spare-byte.bmp", spare_byte()),
         Case("bmp/gap.bmp", BMP[:10] + long(at + len(gap)) + BMP[14:at] + gap + BMP[at:], secrets=(SECRET,)),
         Case("bmp/trailing.bmp", BMP + gap, secrets=(SECRET,)),
     ]
