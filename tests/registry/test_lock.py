@@ -78,7 +78,9 @@ def test_a_process_that_is_gone_from_this_machine_holds_nobody_up(registry: Regi
     assert names(registry) == []
 
 
-@pytest.mark.parametrize("owner", ["", "of another kind", "00000000-0000 pid:[1] 7 9", f"a b {os.getpid()} 1"], ids=["none", "kind", "machine", "own"])
+@pytest.mark.parametrize(
+    "owner", ["", "of another kind", "00000000-0000 pid:[1] 7 9", f"a b {os.getpid()} 1"], ids=["none", "kind", "machine", "process"]
+)
 def test_of_another_machine_nothing_is_known(owner: str) -> None:
     assert not locks._is_gone(owner)
 
