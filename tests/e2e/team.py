@@ -14,7 +14,7 @@ import psutil  # type: ignore[import-untyped]
 from tests.e2e.project import BIN, call, environment
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE_SECONDS = 1800
+PATIENCE_SECONDS = 3600
 POOL = "dartblur"
 log = logging.getLogger("e2e")
 
