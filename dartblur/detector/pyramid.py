@@ -1,6 +1,5 @@
 """The views of a picture in which faces of every size are looked for: the whole at falling scales, in overlapping tiles where it is large."""
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ class Pyramid:
     Attributes:
         pixels: a smaller picture is enlarged to as many, so that its small faces are seen,
         enlarge: but its sides by no more than this factor; 1 is never.
-        steps: scale of each further view against the one before; the last number holds for all that follow.
+        step: scale of each further view against the one before.
         coarsest: longest side, in pixels, at which the views end.
         tile: longest side of a view in pixels.
         overlap: pixels that neighbouring tiles share.
@@ -61,18 +60,17 @@ class Pyramid:
 
     pixels: float
     enlarge: float
-    steps: tuple[float, ...]
+    step: float = 0.5
     coarsest: int = 640
-    tile: int = 1280
+    tile: int = 1728
     overlap: int = 192
 
     def sizes(self, width: int, height: int) -> list[tuple[int, int]]:
         """Width and height of the whole picture at each scale, falling."""
         scale = max(1.0, min(self.enlarge, math.sqrt(self.pixels / (width * height))))
         sizes = [(round(width * scale), round(height * scale))]
-        steps = itertools.chain(self.steps, itertools.repeat(self.steps[-1]))
         while max(sizes[-1]) > self.coarsest:
-            scale *= next(steps)
+            scale *= self.step
             sizes.append((max(1, round(width * scale)), max(1, round(height * scale))))
         return sizes
 
@@ -81,8 +79,8 @@ class Pyramid:
         height, width = image.shape[:2]
         level = image
         for across, down in self.sizes(width, height):
-            # From the picture itself where that is near, so that nothing is resampled twice; else from the scale before, which is never twice as
-            # wide or more: between four neighbours no pixel is skipped.
+            # From the picture itself where that is near, so that nothing is resampled twice; else from the scale before, which is at most twice
+            # as wide: between four neighbours no pixel is skipped.
             level = _resized(image if 2 * across >= width else level, across, down)
             scale = (across / width, down / height)
             for top, bottom in self._parts(down):
