@@ -44,8 +44,10 @@ def test_a_model_in_a_file(models: Path) -> None:
     one, other = (load_method(Choice(model=str(models / f"unet.{suffix}"))) for suffix in ("onnx", "safetensors"))
     assert isinstance(one.anonymizer, OnnxDartBlur)
     assert isinstance(other.anonymizer, DartBlur)
-    images = [method.anonymizer.anonymize(noise(), BOX).astype(int) for method in (one, other)]
-    assert np.abs(images[0] - images[1]).mean() < 0.1  # the pre-blur before an ONNX model is rounded otherwise here and there
+    # Of the same pre-blur, which is rounded otherwise before an ONNX model here and there: a random network makes much of a grey level.
+    blurred = other.anonymizer.preblur.anonymize(noise(), BOX)
+    images = [model.repaint(blurred, BOX).astype(int) for model in (one.anonymizer, other.anonymizer)]
+    assert np.abs(images[0] - images[1]).max() <= 1
     assert one.label != other.label
 
 
