@@ -88,7 +88,7 @@ class _Settings:
 
 
 _SETTINGS: Mapping[str, _Settings] = {
-    "yunet": _Settings(OnnxYuNet, 0.42, Pyramid(pixels=1.6e6, enlarge=2.5)),
+    "yunet": _Settings(OnnxYuNet, 0.42, Pyramid(pixels=1.2e6, enlarge=2.5)),
     "centerface": _Settings(CenterFace, 0.3, Pyramid(pixels=0.0, enlarge=1.0)),
     "mtcnn": _Settings(Mtcnn, 0.7, Pyramid(pixels=0.0, enlarge=1.0)),
 }
