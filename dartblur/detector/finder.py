@@ -88,9 +88,9 @@ class _Settings:
 
 
 _SETTINGS: Mapping[str, _Settings] = {
-    "yunet": _Settings(OnnxYuNet, 0.42, Pyramid(pixels=1.2e6, enlarge=2.5)),
-    "centerface": _Settings(CenterFace, 0.3, Pyramid(pixels=0.0, enlarge=1.0)),
-    "mtcnn": _Settings(Mtcnn, 0.7, Pyramid(pixels=0.0, enlarge=1.0)),
+    "yunet": _Settings(OnnxYuNet, 0.35, Pyramid(pixels=9e5, enlarge=1.75, steps=(0.7, 0.5))),
+    "centerface": _Settings(CenterFace, 0.3, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
+    "mtcnn": _Settings(Mtcnn, 0.7, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
 }
 FINDERS = tuple(_SETTINGS)
 

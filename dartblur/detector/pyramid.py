@@ -1,5 +1,6 @@
 """The views of a picture in which faces of every size are looked for: the whole at falling scales, in overlapping tiles where it is large."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Pyramid:
     Attributes:
         pixels: a smaller picture is enlarged to as many, so that its small faces are seen,
         enlarge: but its sides by no more than this factor; 1 is never.
-        step: scale of each further view against the one before.
+        steps: scale of each further view against the one before; the last number holds for all that follow.
         coarsest: longest side, in pixels, at which the views end.
         tile: longest side of a view in pixels.
         overlap: pixels that neighbouring tiles share.
@@ -60,17 +61,18 @@ class Pyramid:
 
     pixels: float
     enlarge: float
-    step: float = 0.5
+    steps: tuple[float, ...]
     coarsest: int = 640
-    tile: int = 1728
+    tile: int = 1280
     overlap: int = 192
 
     def sizes(self, width: int, height: int) -> list[tuple[int, int]]:
         """Width and height of the whole picture at each scale, falling."""
         scale = max(1.0, min(self.enlarge, math.sqrt(self.pixels / (width * height))))
         sizes = [(round(width * scale), round(height * scale))]
+        steps = itertools.chain(self.steps, itertools.repeat(self.steps[-1]))
         while max(sizes[-1]) > self.coarsest:
-            scale *= self.step
+            scale *= next(steps)
             sizes.append((max(1, round(width * scale)), max(1, round(height * scale))))
         return sizes
 
@@ -79,8 +81,8 @@ class Pyramid:
         height, width = image.shape[:2]
         level = image
         for across, down in self.sizes(width, height):
-            # From the picture itself where that is near, so that nothing is resampled twice; else from the scale before, which is at most twice
-            # as wide: between four neighbours no pixel is skipped.
+            # From the picture itself where that is near, so that nothing is resampled twice; else from the scale before, which is never twice as
+            # wide or more: between four neighbours no pixel is skipped.
             level = _resized(image if 2 * across >= width else level, across, down)
             scale = (across / width, down / height)
             for top, bottom in self._parts(down):

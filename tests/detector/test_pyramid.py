@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dartblur.detector.pyramid import Pyramid, View
 from dartblur.media.images import Image
 
-PYRAMID = Pyramid(pixels=40_000, enlarge=2.0, step=0.6, coarsest=120, tile=160, overlap=40)
+PYRAMID = Pyramid(pixels=40_000, enlarge=2.0, steps=(0.7, 0.5), coarsest=120, tile=160, overlap=40)
 SIDES = st.integers(1, 500)
 
 
@@ -32,11 +32,11 @@ def bounds(view: View) -> tuple[int, int, int, int]:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((400, 300), [(400, 300), (240, 180), (144, 108), (86, 65)]),
-        ((150, 150), [(200, 200), (120, 120)]),
+        ((400, 300), [(400, 300), (280, 210), (140, 105), (70, 52)]),
+        ((150, 150), [(200, 200), (140, 140), (70, 70)]),
         ((50, 40), [(100, 80)]),
         ((1, 1), [(2, 2)]),
-        ((1000, 3), [(2000, 6), (1200, 4), (720, 2), (432, 1), (259, 1), (156, 1), (93, 1)]),
+        ((1000, 3), [(2000, 6), (1400, 4), (700, 2), (350, 1), (175, 1), (88, 1)]),
     ],
 )
 def test_scales_fall_to_the_coarsest(size: tuple[int, int], expected: list[tuple[int, int]]) -> None:
@@ -44,8 +44,8 @@ def test_scales_fall_to_the_coarsest(size: tuple[int, int], expected: list[tuple
 
 
 def test_a_factor_of_one_never_enlarges() -> None:
-    assert Pyramid(pixels=1e9, enlarge=1.0, coarsest=640).sizes(100, 80) == [(100, 80)]
-    assert Pyramid(pixels=0.0, enlarge=3.0, coarsest=640).sizes(100, 80) == [(100, 80)]
+    assert Pyramid(pixels=1e9, enlarge=1.0, steps=(0.5,), coarsest=640).sizes(100, 80) == [(100, 80)]
+    assert Pyramid(pixels=0.0, enlarge=3.0, steps=(0.5,), coarsest=640).sizes(100, 80) == [(100, 80)]
 
 
 @given(SIDES, SIDES)
@@ -99,7 +99,7 @@ def test_a_box_at_a_cut_side_is_cut_and_one_at_the_border_of_the_picture_is_not(
 def test_the_picture_itself_is_shown_and_left_as_it_is() -> None:
     image = np.random.default_rng(0).integers(0, 256, (150, 220, 3), dtype=np.uint8)
     image.flags.writeable = False
-    views = list(Pyramid(pixels=0.0, enlarge=1.0, coarsest=120, tile=160, overlap=40).views(image))
+    views = list(Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,), coarsest=120, tile=160, overlap=40).views(image))
     for view in views[:2]:
         left, top, right, bottom = bounds(view)
         np.testing.assert_array_equal(view.image, image[top:bottom, left:right])
