@@ -17,7 +17,7 @@ from dartblur.anonymizer import boxfiles
 from dartblur.anonymizer.carried import carry
 from dartblur.anonymizer.film import make_film
 from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
-from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, write_table
+from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, try_table, write_table
 from dartblur.anonymizer.methods import Name
 from dartblur.anonymizer.settings import Settings, make_work
 from dartblur.errors import UsageError, printable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dartblur.params import RegistryParams
 
 REVIEW = "review.txt"
+_MANY = 500
+"""Files from which a job is a long one."""
 JOURNALS = Path(".dartblur")
 """Where the manifest of a job into a bucket is kept while it runs, in the current folder."""
 
@@ -240,6 +242,8 @@ def _run(job: Job, opened: Manifest, settings: Settings) -> Summary:
     total = sum(1 for _ in job.names())
     if not total and job.shard[1] == 1:
         raise UsageError(f"{job.source.where}: holds no file; check the path (names that start with a dot are left out)")
+    if total >= _MANY:
+        try_table()
     started = time.monotonic()
     with progress_bar("anonymize", total) as show:
         through = 0
