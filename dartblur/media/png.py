@@ -20,7 +20,9 @@ from dartblur.media.orientation import UPRIGHT, turned
 from dartblur.media.palette import fit
 from dartblur.media.picture import REPLACE, Limits, OpenPicture, why
 from dartblur.media.pngchunks import (
+    GREY_ALPHA,
     PALETTE,
+    RGB_ALPHA,
     SIGNATURE,
     Raster,
     check_packed,
@@ -59,7 +61,7 @@ class PngPicture(OpenPicture):
         try:
             self._parts = _parts(parts, self._width, self._height)
             for part in self._parts:
-                check_packed(part.packed, part.width, part.height, self._raster)
+                part.packed = check_packed(part.packed, part.width, part.height, self._raster)
             self._plays = struct.unpack(">II", self._once[b"acTL"])[1] if b"acTL" in self._once else 0
         except (ValueError, IndexError, struct.error) as error:
             raise DartblurError(f"{name}: the PNG is damaged ({why(error)}); {REPLACE}") from error
@@ -72,7 +74,9 @@ class PngPicture(OpenPicture):
         if self._raster.colour == PALETTE and (len(self._palette) % 3 or not len(self._palette)):
             raise DartblurError(f"{name}: the palette of the PNG is damaged; {REPLACE}")
         self._palette = self._palette[: len(self._palette) // 3 * 3].reshape(-1, 3)
-        self._key = self._once.get(b"tRNS", b"")
+        self._key = self._once.get(b"tRNS", b"")[: len(self._palette) if self._raster.colour == PALETTE else 2 * self._raster.channels]
+        if self._raster.colour in {GREY_ALPHA, RGB_ALPHA}:
+            self._key = b""
         self._new: dict[int, bytes] = {}  # compressed data of changed frames, upright
         self._canvas = Canvas(name, self._parts, self._raster, (self._width, self._height), self._unpacked, self._key)
         self._last: tuple[int, Samples] | None = None  # a frame as stored

@@ -108,8 +108,11 @@ def inflate(packed: bytes, width: int, height: int, raster: Raster) -> npt.NDArr
     return samples
 
 
-def check_packed(packed: bytes, width: int, height: int, raster: Raster) -> None:
+def check_packed(packed: bytes, width: int, height: int, raster: Raster) -> bytes:
     """Refuse image data that is not exactly as long as the raster: decoders fill what is missing with black and say nothing.
+
+    Returns:
+        The data without what stands behind its end, which no decoder reads.
 
     Raises:
         ValueError: it is too short or too long, its checksum is wrong, or a row has no known filter.
@@ -131,6 +134,7 @@ def check_packed(packed: bytes, width: int, height: int, raster: Raster) -> None
         if max(data[position : position + high * row : row]) > 4:
             raise ValueError("an unknown filter")
         position += high * row
+    return packed[: len(packed) - len(stream.unused_data)]
 
 
 def deflate(samples: npt.NDArray[Any], raster: Raster) -> bytes:

@@ -1,13 +1,11 @@
 """The corpus of faults through the real command: what becomes of every file, and that no face and no secret is in anything that is written."""
 
-import io
 import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image as Pillow
 from pyarrow import parquet
 
 from dartblur.anonymizer.job import VIDEOS
@@ -16,7 +14,7 @@ from dartblur.anonymizer.records import WRITTEN, Record
 from dartblur.media.codec import open_picture
 from tests.anonymizer.corpus import CASES
 from tests.anonymizer.corpus.case import Case
-from tests.anonymizer.leaks import files_below, leak
+from tests.anonymizer.leaks import files_below, leak, opened
 from tests.anonymizer.terminal import anonymize, write_csv
 
 METHODS = ("gaussian", "dartblur")
@@ -75,6 +73,12 @@ def test_the_exit_code_says_that_not_all_was_done(done: Done) -> None:
         f"{counts['anonymised']} anonymised, {sum(case.hidden for case in CASES)} faces hidden; {counts['withheld']} withheld, see review.txt; "
         f"{counts['failed']} failed; {counts['other']} other files not copied\n"
     )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1 + 20 + 1  # the first few reasons, one a line whatever the files are called
+    assert lines[-1] == f"  and {counts['withheld'] + counts['failed'] - 20} more, see the manifest"
+    review = (done.folder / "out" / "review.txt").read_text().splitlines()
+    assert len(review) == counts["withheld"]
+    assert all(line.replace("\t", "").isprintable() for line in [*lines, *review])
 
 
 def test_every_file_is_accounted_for_once(done: Done) -> None:
@@ -105,15 +109,15 @@ def test_what_is_written_is_what_the_source_was(done: Done, case: Case) -> None:
     made = (done.folder / "out" / case.name).read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's about damaged metadata of sources
-        before, after = Pillow.open(io.BytesIO(case.data)), Pillow.open(io.BytesIO(made))
+        before, after = opened(case.data), opened(made)
         gallery = before.format == "MPO"  # of two pictures; the first, which is the one that is shown, is kept
         assert after.format == ("JPEG" if gallery else before.format)
         # An animation may announce a transparency that it does not have, and a palette of all greys may get a colour.
         modes = [picture.mode.removesuffix("A").replace("L", "P") if picture.mode != "CMYK" else "CMYK" for picture in (before, after)]
         assert modes[0] == modes[1]
         assert getattr(after, "n_frames", 1) == (1 if gallery else getattr(before, "n_frames", 1))
-    opened, source = open_picture(made, "made"), open_picture(case.data, "source")
-    assert (opened.width, opened.height, opened.orientation) == (source.width, source.height, 1)
+    one, other = open_picture(case.data, "source"), open_picture(made, "made")
+    assert (other.width, other.height, other.orientation) == (one.width, one.height, 1)
 
 
 def test_a_second_run_does_nothing_again_and_says_the_same(done: Done, source: Path, models: Path) -> None:

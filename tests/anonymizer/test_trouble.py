@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
+from dartblur.anonymizer import command
+from dartblur.anonymizer import manifest as manifests
 from dartblur.anonymizer.manifest import manifest
+from dartblur.errors import DartblurError
 from dartblur.media import places
 from dartblur.media.codec import open_picture
 from dartblur.media.places import Folder
@@ -19,7 +23,8 @@ from tests.anonymizer.corpus.case import FACE, IMAGE, saved
 from tests.anonymizer.corpus.pngs import PLAIN
 from tests.anonymizer.leaks import files_below, leak
 from tests.anonymizer.scene import GAUSSIAN, NAMES, ends, run, written
-from tests.anonymizer.terminal import anonymize, write_csv
+from tests.anonymizer.terminal import anonymize, here, write_csv
+from tests.sampledata import Sample
 
 
 def test_links_pipes_and_sockets(source: Path, tmp_path: Path) -> None:
@@ -261,3 +266,31 @@ def test_two_runs_at_once_into_one_target(source: Path) -> None:
         assert written(source) == set()
     assert (out / ".dartblur-12345678-half").is_dir()  # another run's, it may be alive
     assert run(source).returncode == 0
+
+
+def test_a_long_job_tries_its_table_at_its_start(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DartblurError("no table can be written; install pyarrow again")
+
+    monkeypatch.setattr(command, "_MANY", 3)
+    with monkeypatch.context() as broken:
+        broken.setattr(manifests, "write_table", fail)
+        assert run(source).stderr == "error: no table can be written; install pyarrow again\n"
+        assert written(source) == set()
+    assert run(source).returncode == 0
+
+
+def test_a_page_without_a_face_withholds_its_document(source: Path, sample: Sample) -> None:
+    """With the detector itself: annotations say nothing of pages."""
+    scene = max(sample.scenes, key=lambda scene: float((scene.boxes[scene.clear][:, 3] - scene.boxes[scene.clear][:, 1]).max(initial=0)))
+    empty = np.full_like(scene.image, 90)
+    document = Pillow.fromarray(scene.image)
+    for name, other in (("both.tif", scene.image), ("one.tif", empty)):
+        (source / "docs").mkdir(exist_ok=True)
+        document.save(source / "docs" / name, save_all=True, append_images=[Pillow.fromarray(other)])
+    done = here(source / "docs", source.parent / "out", *GAUSSIAN)
+    assert done.returncode == 1
+    found = ends(source)
+    assert (found["both.tif"].status, found["both.tif"].frames) == ("anonymised", 2)
+    assert (found["one.tif"].status, found["one.tif"].reason.split(":")[0]) == ("withheld", "page 2 of 2")
+    assert written(source) == {"both.tif"}

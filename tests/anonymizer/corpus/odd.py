@@ -2,7 +2,7 @@
 
 import os
 
-from tests.anonymizer.corpus.case import Case
+from tests.anonymizer.corpus.case import Case, failed
 from tests.anonymizer.corpus.jpegs import PLAIN as JPEG
 from tests.anonymizer.corpus.pngs import PLAIN as PNG
 
@@ -39,4 +39,6 @@ NAMES = (
 
 def cases() -> list[Case]:
     """All cases of this module; two names differ by their case alone and hold different pictures."""
-    return [*(Case(f"odd/{name}", JPEG) for name in NAMES), Case("odd/Case.png", JPEG), Case("odd/case.png", PNG)]
+    written = [*(Case(f"odd/{name}", JPEG) for name in NAMES), Case("odd/Case.png", JPEG), Case("odd/case.png", PNG)]
+    broken = ("\x1b[2Jclears the screen.jpg", "ends\n0 failed.jpg", os.fsdecode(b"not-utf-8-\xfe.jpg"))
+    return [*written, *(failed(f"broken/{name}", JPEG[:100], "truncated") for name in broken)]

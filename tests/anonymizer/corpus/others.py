@@ -1,5 +1,7 @@
 """WebP, GIF, TIFF, BMP, AVIF: kinds of rasters, frames and pages, and hiding places."""
 
+import importlib.util
+import io
 import struct
 from typing import Any
 
@@ -169,12 +171,31 @@ def _bmps() -> list[Case]:
     ]
 
 
+def heif(**options: Any) -> bytes:
+    """What telephones take."""
+    import pillow_heif
+
+    out = io.BytesIO()
+    pillow_heif.encode("RGB", (WIDTH, HEIGHT), IMAGE.tobytes(), out, quality=90, **options)
+    return out.getvalue()
+
+
+def _heifs() -> list[Case]:
+    return [
+        Case("heif/plain.heic", heif()),
+        Case("heif/metadata.heic", heif(exif=exif(1), xmp=xmp()), secrets=(SECRET,)),
+        Case("heif/previews.heif", heif(thumbnails=[80])),
+        failed("heif/cut.heic", heif()[:-400], "damaged or truncated"),
+    ]
+
+
 def cases() -> list[Case]:
     """All cases of this module."""
+    heifs = [] if importlib.util.find_spec("pillow_heif") is None else _heifs()
     avif = [
         Case("avif/plain.avif", saved(IMAGE, "AVIF", quality=90)),
         Case("avif/metadata.avif", saved(IMAGE, "AVIF", quality=90, exif=exif(1), xmp=xmp()), secrets=(SECRET,)),
         Case("avif/animated.avif", animated("AVIF", 2, quality=90), hidden=2),
         failed("avif/trailing.avif", saved(IMAGE, "AVIF", quality=90) + SECRET + PREVIEW, "damaged or truncated"),
     ]
-    return [*_webps(), *_gifs(), *_tiffs(), *_bmps(), *avif]
+    return [*_webps(), *_gifs(), *_tiffs(), *_bmps(), *avif, *heifs]

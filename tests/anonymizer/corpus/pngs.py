@@ -65,6 +65,19 @@ def _with_key() -> bytes:
     return with_chunks(chunk(b"tRNS", struct.pack(">3H", *(int(value) for value in IMAGE[0, 0]))))
 
 
+def _stuffed() -> bytes:
+    """An animation with something behind the compressed data of each frame."""
+    out = SIGNATURE
+    position = len(SIGNATURE)
+    png = animated("PNG", 2)
+    while position < len(png):
+        length = int.from_bytes(png[position : position + 4], "big")
+        kind, body = png[position + 4 : position + 8], png[position + 8 : position + 8 + length]
+        out += chunk(kind, body + SECRET + PREVIEW if kind in (b"IDAT", b"fdAT") else body)
+        position += 12 + length
+    return out
+
+
 def _broken_sum() -> bytes:
     at = PLAIN.index(b"IDAT") + 20
     return PLAIN[:at] + bytes([PLAIN[at] ^ 0xFF]) + PLAIN[at + 1 :]
@@ -106,6 +119,8 @@ def cases() -> list[Case]:
         Case("png/animated.png", animated("PNG"), hidden=3),
         Case("png/animated.apng", animated("PNG", 2), hidden=2),
         Case("png/animation-over-another.png", animated("PNG", 3, default_image=True), hidden=3),
+        Case("png/stuffed-transparency.png", with_chunks(chunk(b"tRNS", bytes([0, 1] * 3) + SECRET + PREVIEW)), secrets=(SECRET,)),
+        Case("png/stuffed-image-data.png", _stuffed(), hidden=2, secrets=(SECRET,)),
         failed("png/broken-sum.png", _broken_sum(), "checksum"),
         failed("png/no-image-data.png", SIGNATURE + header(WIDTH, HEIGHT) + chunk(b"IEND", b""), "damaged|cannot be read"),
         failed("png/too-little-data.png", _data(zlib.compress(bytes(1000))), "wrong length|damaged"),
