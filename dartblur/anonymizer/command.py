@@ -1,12 +1,11 @@
-"""The command anonymize: what IN and OUT stand for, where the manifest lies, and what is said at the end."""
+"""The command anonymize: from what was asked for to a job, where its manifest lies, and what is said at the end."""
 
-import glob
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -15,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from dartblur.anonymizer import boxfiles
 from dartblur.anonymizer.carried import carry
+from dartblur.anonymizer.ends import Ends, check_annotated, check_written, find_ends
 from dartblur.anonymizer.film import make_film
 from dartblur.anonymizer.job import Job, OnEmpty, Summary, run
 from dartblur.anonymizer.manifest import LINES, TABLE, Manifest, manifest, records, try_table, write_table
@@ -23,7 +23,7 @@ from dartblur.anonymizer.settings import Settings, make_work
 from dartblur.errors import UsageError, printable
 from dartblur.faces.boxes import Boxes
 from dartblur.media.files import atomic_path, value_sha256
-from dartblur.media.places import Bucket, Folder, Named, Place, Some, place
+from dartblur.media.places import Bucket, Folder, Some
 from dartblur.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -62,17 +62,6 @@ class Request:
     boxes: Path | None = None
 
 
-@dataclass(frozen=True)
-class Ends:
-    """Where a job reads and writes; ``single`` if it is one file that was named."""
-
-    source: Place
-    target: Place
-    single: bool = False
-    own: Path | None = field(default=None)
-    """A canonical data set's folder, whose boxes count where no others are given."""
-
-
 def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[str]]:
     """Do a job; how it went, and what is to be said of the annotations.
 
@@ -80,12 +69,17 @@ def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[s
         UsageError: IN or OUT cannot be used so. DartblurError: a model, a detector or a file of boxes cannot be had, or the target takes no more.
     """
     ends = find_ends(request.source, request.target)
-    _check_files(request, ends)
+    if request.boxes is not None:
+        boxfiles.writer_of(request.boxes)
+    read = [path for path in (request.annotations, None if request.keep is None else Path(request.keep)) if path is not None]
+    check_written(ends, request.manifest, request.boxes, read)
     given, keep = _given(request, ends), _keep(request.keep)
     if given is None and not settings.detectors:
         raise UsageError("no detector and no annotations: nothing would be hidden; leave --detector out, or give --annotations")
     workers = request.workers or (1 if ends.single else cores())
     share_cores(workers)
+    path = request.annotations or ends.own
+    lost = "" if path is None or given is None else check_annotated(ends, path, given, settings.write_empty)
     work = make_work(settings, _registry)
     job = Job(
         source=ends.source, target=ends.target, work=work, identity=settings.identity(work.method), film=None, given=given, keep=keep,
@@ -97,97 +91,8 @@ def anonymize(request: Request, settings: Settings) -> tuple[Summary, Sequence[s
                 ends.target.begin(value_sha256(str(lines.resolve()))[:8])
             summary = _run(job, opened, settings)
         _finish(request, ends, lines)
-        path = request.annotations or ends.own
         notes = () if path is None or ends.single or request.shard[1] > 1 else carry(path, ends.source, ends.target, lines)
-    return summary, notes
-
-
-def find_source(source: str) -> Place:
-    """What IN stands for: a bucket's prefix, a folder, a file, or files that fit a pattern.
-
-    Raises:
-        UsageError: there is nothing.
-    """
-    path = Path(source)
-    if "://" in source or path.is_dir():
-        return place(source)
-    if path.exists():
-        return Some(Folder(path.parent), (path.name,))
-    # Path.glob takes no absolute pattern.
-    found = sorted(name for name in glob.glob(source, recursive=True) if not Path(name).is_dir()) if glob.has_magic(source) else []  # noqa: PTH207
-    if not found:
-        raise UsageError(f"{source}: no such file or folder, and nothing fits it as a pattern; give a picture, a video, a folder or s3://...")
-    root = Path(os.path.commonpath([str(Path(name).parent) for name in found]))
-    return Some(Folder(root), tuple(Path(name).relative_to(root).as_posix() for name in found))
-
-
-def find_ends(source: str, target: str) -> Ends:
-    """What IN and OUT stand for.
-
-    Raises:
-        UsageError: IN is not there, or OUT would mix with it.
-    """
-    files, path = find_source(source), Path(source)
-    if "://" not in source and path.is_file():
-        return Ends(files, _one_target(path, target), single=True)
-    return Ends(files, _apart(files, target), own=path if is_data_set(source) else None)
-
-
-def _apart(files: Place, target: str) -> Place:
-    """The target, if neither of the two lies in the other: a second run would take the first one's pictures for its own.
-
-    Files that fit a pattern may lie beside the target, as long as none lies in it.
-    """
-    source = files.where
-    if "://" in target:
-        if f"{target.rstrip('/')}/".startswith(f"{source.rstrip('/')}/") or f"{source.rstrip('/')}/".startswith(f"{target.rstrip('/')}/"):
-            raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
-        return place(target)
-    if "://" not in source:
-        one, other = Path(source).resolve(), Path(target).resolve()
-        inside = one in other.parents
-        if inside and isinstance(files, Some):
-            inside = any((one / name).resolve().is_relative_to(other) for name in files.names())
-        if one == other or other in one.parents or inside:
-            raise UsageError(f"{target}: lies in {source} or holds it; give a target apart from the source")
-    if Path(target).exists() and not Path(target).is_dir():
-        raise UsageError(f"{target}: is a file; several pictures need a folder")
-    return Folder(Path(target))
-
-
-def _one_target(source: Path, target: str) -> Place:
-    """The target of a single file: a folder that is there, a prefix, or the name of a file."""
-    if "://" in target:
-        return place(target)
-    path = Path(target)
-    if path.is_dir() or target.endswith("/"):
-        path = path / source.name
-    if path.suffix.lower() != source.suffix.lower():
-        raise UsageError(f"{target}: the format is kept, so the name must end in {source.suffix or 'nothing'} as {source} does; or give a folder")
-    if path.exists() and path.samefile(source):
-        raise UsageError(f"{target}: is the source itself; give another target")
-    return Named(Folder(path.parent), path.name)
-
-
-def _check_files(request: Request, ends: Ends) -> None:
-    """Refuse, before anything is done, files to write that cannot be written, or that would take the place of one that is read."""
-    if request.manifest is not None and request.manifest.suffix != ".jsonl":
-        raise UsageError(f"--manifest {request.manifest}: must end in .jsonl; its table goes beside it as .parquet")
-    if request.boxes is None:
-        return
-    boxfiles.writer_of(request.boxes)
-    target = request.boxes.resolve()
-    read = [request.annotations, None if request.keep is None else Path(request.keep)]
-    if any(path is not None and path.resolve() == target for path in read) or ("://" not in ends.source.where and _holds(ends.source, target)):
-        raise UsageError(f"--boxes {request.boxes}: is read by this very job, or lies in its source; give another file")
-
-
-def _holds(source: Place, path: Path) -> bool:
-    """Whether a local source has a file at ``path``, or all of the folder that it lies in."""
-    root = Path(source.where).resolve()
-    if isinstance(source, Some):
-        return any((root / name).resolve() == path for name in source.names())
-    return path.is_relative_to(root)
+    return summary, [*notes, *([lost] if lost else [])]
 
 
 def _own_names(request: Request, ends: Ends) -> frozenset[str]:
@@ -300,11 +205,6 @@ def _registry() -> "RegistryParams":
     from dartblur.params import load_params
 
     return load_params().registry
-
-
-def is_data_set(source: str) -> bool:
-    """Whether ``source`` is a canonical data set, whose table says where its faces are."""
-    return (Path(source) / "annotations.parquet").is_file()
 
 
 def cores() -> int:

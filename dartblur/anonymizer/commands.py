@@ -44,13 +44,14 @@ def anonymize(
     Example: dartblur anonymize photos out
     """
     from dartblur.anonymizer import command
+    from dartblur.anonymizer.ends import is_data_set
     from dartblur.anonymizer.methods import Choice
     from dartblur.anonymizer.settings import Settings
     from dartblur.anonymizer.shape import Shape
 
     settings = Settings(
         choice=Choice(command.known_method(method), model, strength, device),
-        detectors=command.detectors(detector, annotations is not None or command.is_data_set(source)),
+        detectors=command.detectors(detector, annotations is not None or is_data_set(source)),
         score=score,
         min_size=min_size,
         margin=margin,

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 import typer
 
 from dartblur.anonymizer import boxfiles
-from dartblur.anonymizer.command import cores, find_source, share_cores
+from dartblur.anonymizer.command import cores, share_cores
+from dartblur.anonymizer.ends import find_source
 from dartblur.anonymizer.job import PICTURES
 from dartblur.anonymizer.records import Record
 from dartblur.anonymizer.search import Search

@@ -119,6 +119,27 @@ def test_damaged_annotations_anonymise_nothing(source: Path, content: str, words
     assert not (source.parent / "out").exists()
 
 
+@pytest.mark.parametrize("more", [(), ("--on-empty", "write")])
+def test_annotations_of_another_folder_anonymise_nothing(source: Path, more: tuple[str, ...]) -> None:
+    """With --on-empty write every picture would be written in the clear."""
+    write_csv(source.parent / "boxes.csv", {f"in/{name}": FACE for name in NAMES})
+    done = run(source, *more)
+    assert (done.returncode, done.stdout) == (2, "")
+    words = f"3 of its 3 pictures with faces are no files of {source}, in/a.png first; names are relative to that folder, correct them"
+    assert done.stderr == f"error: {source.parent}/boxes.csv: {words}\n"
+    assert not (source.parent / "out").exists()
+
+
+def test_a_mistyped_name_in_annotations_is_told_and_is_refused_where_pictures_without_a_face_are_written(source: Path) -> None:
+    write_csv(source.parent / "boxes.csv", {"a.png": FACE, "B.png": FACE, "sub/c.png": FACE, "none.png": ()})
+    words = f"{source.parent}/boxes.csv: 1 of its 3 pictures with faces are no files of {source}, B.png first"
+    refused = run(source, "--on-empty", "write")
+    assert (refused.returncode, refused.stderr) == (2, f"error: {words}; names are relative to that folder, correct them\n")
+    assert not (source.parent / "out").exists()
+    done = run(source)
+    assert (done.returncode, written(source), done.stdout.splitlines()[-1]) == (1, {"a.png", "sub/c.png"}, words)
+
+
 def test_a_box_beside_the_picture_is_refused_though_its_margin_reaches_in(source: Path) -> None:
     x1, _, x2, _ = BOX
     write_csv(source.parent / "boxes.csv", dict.fromkeys(NAMES, ((x1, -40, x2, -1),)))

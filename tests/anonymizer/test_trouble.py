@@ -148,6 +148,7 @@ def test_a_file_that_becomes_too_large_leaves_no_half(source: Path, limit: int) 
 
 
 def test_a_file_that_vanishes_in_the_middle(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_csv(source.parent / "boxes.csv", dict.fromkeys(NAMES, FACE))
     listed, passes = Folder.names, list[int]()
 
     def names(folder: Folder) -> Iterator[str]:
