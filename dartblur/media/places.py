@@ -232,7 +232,7 @@ class Bucket:
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """See :class:`Place`."""
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:  # by its name, should it be left after a kill: it holds a clear picture
             path = Path(folder) / PurePosixPath(name).name
             with one_sentence(f"{self.where}/{name}"):
                 self._files.get_file(f"{self._base}/{name}", str(path))
