@@ -129,6 +129,7 @@ def test_a_full_disk_ends_the_job_and_more_room_lets_it_go_on(source: Path) -> N
     assert written(source) == order
 
 
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit, which limits the size of files, is not installed")
 @pytest.mark.parametrize("limit", [100_000, 700])
 def test_a_file_that_becomes_too_large_leaves_no_half(source: Path, limit: int) -> None:
     """With the larger limit one picture is too much for it, with the smaller one the manifest is."""
