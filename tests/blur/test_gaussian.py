@@ -62,10 +62,22 @@ def test_agrees_with_numpy_on_a_picture(width: int, height: int, strength: float
     sides = (kernel_size(width, strength), kernel_size(height, strength))
     expected = reference(image[12 : 12 + height, 10 : 10 + width], (kernel_sigma(sides[0]), kernel_sigma(sides[1])), sides)
     found = hidden[12 : 12 + height, 10 : 10 + width]
-    assert np.abs(found - expected).max() <= 1
-    assert abs(float((found - expected).mean())) < 0.1
+    coarse = not exact and kernel_sigma(max(sides)) > 5
+    assert np.abs(found - expected).max() <= (1.5 if coarse else 1)
+    assert abs(float((found - expected).mean())) < (0.15 if coarse else 0.1)
     if not exact:
-        assert np.mean(found != np.rint(expected)) < 0.01
+        assert np.mean(found != np.rint(expected)) < (0.25 if coarse else 0.01)
+
+
+@pytest.mark.parametrize("strength", [1.0, 3.0])
+@pytest.mark.parametrize(("width", "height"), [(400, 380), (401, 90), (37, 333), (499, 3)])
+def test_on_a_coarser_grid_large_boxes_keep_their_grey_levels(width: int, height: int, strength: float) -> None:
+    image = drawn_picture(np.random.default_rng(1), 500, 3)[0]
+    sides = (kernel_size(width, strength), kernel_size(height, strength))
+    expected = reference(image[:height, :width], (kernel_sigma(sides[0]), kernel_sigma(sides[1])), sides)
+    found = Gaussian(strength, exact=False).anonymize(image, as_boxes([(0, 0, width, height)]))[:height, :width]
+    assert np.abs(found - expected).max() <= 1.5
+    assert abs(float((found - expected).mean())) < 0.15
 
 
 @given(st.integers(1, 120), st.integers(1, 120), st.floats(0.1, 4))
@@ -73,7 +85,7 @@ def test_floating_point_differs_by_a_grey_level_or_so(width: int, height: int, s
     image, boxes = noise(120, 120), as_boxes([(0, 0, width, height)])
     exact, fast = (Gaussian(strength, exact=exact).anonymize(image, boxes).astype(int) for exact in (True, False))
     assert np.abs(exact - fast).max() <= 4  # noise, and strips a pixel wide, are the worst
-    assert np.abs(exact - fast)[:height, :width].mean() < 1
+    assert np.abs(exact - fast)[:height, :width].mean() < 1.5
 
 
 @pytest.mark.parametrize("exact", [True, False])
