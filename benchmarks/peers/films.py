@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import numpy.typing as npt
-from av import AudioFrame, AudioStream, VideoFrame, VideoStream
+from av import AudioFrame, VideoFrame
 
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.faces.dataset import FaceDataset, Picture
@@ -137,10 +137,10 @@ def _frames(cards: list[_Card], count: int) -> Iterator[Image]:
 
 def _write(path: Path, frames: Iterator[Image], count: int) -> None:
     with av.open(str(path), "w") as container:
-        pictures = cast(VideoStream, container.add_stream("libx264", rate=RATE, options=_CODEC))
+        pictures = container.add_stream("libx264", rate=RATE, options=_CODEC)
         pictures.width, pictures.height, pictures.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         pictures.codec_context.thread_count = 1
-        sound = cast(AudioStream, container.add_stream("aac", rate=SOUND))
+        sound = container.add_stream("aac", rate=SOUND)
         for number, frame in enumerate(frames):
             shown = VideoFrame.from_ndarray(frame, "rgb24")
             shown.pts, shown.time_base = number, Fraction(1, RATE)

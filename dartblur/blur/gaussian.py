@@ -70,8 +70,8 @@ def _floating_point(source: Image, kernel: tuple[int, int]) -> Image:
     lengths = source.shape[1::-1]
     coarse = [min(length, math.ceil(length * _COARSE_SIGMA / sigma)) for length, sigma in zip(lengths, sigmas, strict=True)]
     shrunk = cv2.resize(source, coarse, interpolation=cv2.INTER_AREA)
-    weights = [_weights(side, sigma, length / cells) for side, sigma, length, cells in zip(kernel, sigmas, lengths, coarse, strict=True)]
-    blurred = cv2.sepFilter2D(shrunk, -1, *weights, borderType=cv2.BORDER_REFLECT)
+    across, down = (_weights(side, sigma, length / cells) for side, sigma, length, cells in zip(kernel, sigmas, lengths, coarse, strict=True))
+    blurred = cv2.sepFilter2D(shrunk, -1, across, down, borderType=cv2.BORDER_REFLECT)
     return np.asarray(cv2.resize(blurred, lengths, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
