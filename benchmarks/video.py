@@ -4,7 +4,7 @@
 
 1280 x 720 with moving faces of people who do not exist (scenes of data/sample) and sound. Every side is a process of its own with all its start-up,
 at its defaults. `ratio` is deface's time over ours. A face is `uncovered` in a frame where its fine detail is still that of the source: the
-correlation of the two, without what is coarser than a twentieth of its side, in the middle of its box, is above one half. `sound` says whether the
+correlation of the two, without what is coarser than 0.03 of its side, in the middle of its box, is above one half. `sound` says whether the
 packets of sound are those of the source, byte for byte, and at the same times.
 
 The exit status is 1 where ours leaves a face uncovered or changes the sound.
@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".work" / "peers"
 SEEN = 0.5
 """Correlation of fine detail from which a face is to be seen."""
+_FINE = 0.03
+"""Standard deviation, in face sides, of a Gaussian; what is left of a face without what it keeps is fine detail. An ordinary blur's has 0.08."""
 _MIDDLE = 0.15
 """Of a box's sides that is left out on each side: hair and background."""
 
@@ -85,7 +87,7 @@ def detail(before: Image, after: Image, box: Boxes) -> float:
     x1, y1, x2, y2 = box
     across, down = _MIDDLE * (x2 - x1), _MIDDLE * (y2 - y1)
     part = (slice(max(int(y1 + down), 0), int(y2 - down)), slice(max(int(x1 + across), 0), int(x2 - across)))
-    sigma = max(0.05 * float(min(x2 - x1, y2 - y1)), 1.0)
+    sigma = max(_FINE * float(min(x2 - x1, y2 - y1)), 0.7)
     fine = []
     for image in (before, after):
         grey = cv2.cvtColor(np.ascontiguousarray(image[part]), cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -76,7 +76,7 @@ def _floating_point(source: Image, kernel: tuple[int, int]) -> Image:
 
 
 def _weights(kernel: int, sigma: float, scale: float) -> npt.NDArray[np.float32]:
-    """A kernel for cells that are ``scale`` pixels wide. The mean over a cell and the way back between cells blur too, by a quarter of a cell's square."""
+    """A kernel for cells that are ``scale`` pixels wide; the mean over a cell and the way back blur too, by a quarter of a cell squared."""
     if scale == 1:
         return np.asarray(cv2.getGaussianKernel(kernel, sigma, cv2.CV_32F), np.float32)
     return np.asarray(cv2.getGaussianKernel(2 * math.ceil((kernel // 2) / scale) + 1, math.sqrt((sigma / scale) ** 2 - 0.25), cv2.CV_32F), np.float32)
