@@ -10,7 +10,7 @@ from pathlib import Path
 from dartblur.anonymizer.job import Film
 from dartblur.anonymizer.picture import NO_FACE, Outcome, Work
 from dartblur.anonymizer.records import Face
-from dartblur.anonymizer.search import hidden_boxes
+from dartblur.anonymizer.search import DETECTED_MARGIN, hidden_boxes
 from dartblur.anonymizer.settings import Settings, make_search
 from dartblur.anonymizer.shape import hide
 from dartblur.detector.detections import Detections
@@ -49,9 +49,8 @@ def _load(settings: Settings, work: Work, keep: Callable[[str], Boxes | None], w
 
     usual = {name: load_finder(name, settings.score).score for name in settings.detectors}
     search = replace(make_search(replace(settings, margin=0.0), {name: score * _WEAK for name, score in usual.items()}), margin=0.0)
-    options = VideoOptions(
-        audio=settings.audio, score=0.5, margin=0.1 if settings.margin is None else settings.margin, write_empty=settings.write_empty, workers=workers
-    )  # fmt: skip
+    margin = DETECTED_MARGIN if settings.margin is None else settings.margin
+    options = VideoOptions(audio=settings.audio, score=0.5, margin=margin, write_empty=settings.write_empty, workers=workers)
 
     def hidden(image: Image, boxes: Boxes) -> Image:
         return hide(image, boxes, work.method.anonymizer, work.shape)[0]
