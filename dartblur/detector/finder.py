@@ -31,15 +31,35 @@ _WITHIN = 0.9
 """Share of a box inside a better one from which it hides nothing more."""
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """What is asked of small detections, which are wrong more often: by the shorter side of a box, in pixels of the picture.
+
+    Attributes:
+        least: smaller ones do not count; nobody can be told by so few pixels.
+        small: ones smaller than this need a score of ``score + share * (1 - score)``.
+        share: see ``small``, 0 to 1.
+    """
+
+    least: float = 0.0
+    small: float = 0.0
+    share: float = 0.0
+
+    def counts(self, boxes: Boxes, scores: Floats, score: float) -> npt.NDArray[np.bool_]:
+        """Which boxes (N x 4) of at least ``score`` are taken for faces: N."""
+        sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+        return np.asarray((sides >= self.least) & (scores >= np.where(sides < self.small, score + self.share * (1 - score), score)))
+
+
 class Finder:
     """Looks at a picture in the views of ``pyramid`` with ``detector``; a face that several views show counts once. A :class:`FaceDetector`.
 
     It is as safe to use from several threads as ``detector`` is.
     """
 
-    def __init__(self, detector: FaceDetector, pyramid: Pyramid) -> None:
+    def __init__(self, detector: FaceDetector, pyramid: Pyramid, doubt: Doubt = Doubt()) -> None:
         self.name, self.score = detector.name, detector.score
-        self._detector, self._pyramid = detector, pyramid
+        self._detector, self._pyramid, self._doubt = detector, pyramid, doubt
 
     def detect(self, image: Image) -> Detections:
         """See :meth:`FaceDetector.detect`."""
@@ -49,7 +69,9 @@ class Finder:
             boxes.append(view.outward(found.boxes))
             scores.append(found.scores)
             cut.append(view.cut(found.boxes))
-        return Detections.of(*merge(np.concatenate(boxes), np.concatenate(scores), np.concatenate(cut)), image)
+        merged, best = merge(np.concatenate(boxes), np.concatenate(scores), np.concatenate(cut))
+        counts = self._doubt.counts(merged, best, self.score)
+        return Detections.of(merged[counts], best[counts], image)
 
 
 def merge(boxes: Boxes, scores: Floats, cut: npt.NDArray[np.bool_]) -> tuple[Boxes, Floats]:
@@ -80,15 +102,16 @@ def merge(boxes: Boxes, scores: Floats, cut: npt.NDArray[np.bool_]) -> tuple[Box
 
 @dataclass(frozen=True)
 class _Settings:
-    """What makes a detector, its usual score, and the views it looks at."""
+    """What makes a detector, its usual score, the views it looks at, and what it is not believed."""
 
     make: Callable[[float], FaceDetector]
     score: float
     pyramid: Pyramid
+    doubt: Doubt = Doubt()
 
 
 _SETTINGS: Mapping[str, _Settings] = {
-    "yunet": _Settings(OnnxYuNet, 0.35, Pyramid(pixels=9e5, enlarge=1.75, steps=(0.7, 0.5))),
+    "yunet": _Settings(OnnxYuNet, 0.38, Pyramid(pixels=9e5, enlarge=2.5, steps=(0.7, 0.5), mirror=3e5), Doubt(least=8, small=20, share=0.275)),
     "centerface": _Settings(CenterFace, 0.3, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
     "mtcnn": _Settings(Mtcnn, 0.7, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
 }
@@ -109,4 +132,4 @@ def load_finder(name: str, score: float | None = None) -> FaceDetector:
     if name not in _SETTINGS:
         raise UsageError(f"detector {name!r}: no such detector (known: {', '.join(FINDERS)}); choose one of them")
     settings = _SETTINGS[name]
-    return Finder(settings.make(settings.score if score is None else checked_score(name, score)), settings.pyramid)
+    return Finder(settings.make(settings.score if score is None else checked_score(name, score)), settings.pyramid, settings.doubt)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,22 +25,30 @@ class View:
         corner: left and top of the part in pixels of its scale.
         scale: pixels of this scale to one of the picture, across and down.
         cuts: whether the picture goes on beyond the left, top, right and bottom side.
+        mirrored: whether ``image`` shows the part with left and right exchanged; the other attributes are about the part as it is.
     """
 
     image: Image
     corner: tuple[int, int]
     scale: tuple[float, float]
     cuts: tuple[bool, bool, bool, bool]
+    mirrored: bool = False
 
     def outward(self, boxes: Boxes) -> Boxes:
         """Boxes of the view (N x 4) in pixels of the picture."""
-        return np.asarray((boxes + np.tile(self.corner, 2)) / np.tile(self.scale, 2), np.float64)
+        return np.asarray((self._turned_back(boxes) + np.tile(self.corner, 2)) / np.tile(self.scale, 2), np.float64)
 
     def cut(self, boxes: Boxes) -> npt.NDArray[np.bool_]:
         """Which boxes of the view (N x 4) end where the picture was cut, so that the face may go on beyond: N."""
         height, width = self.image.shape[:2]
-        near = np.abs(boxes - [0, 0, width, height]) <= _TOUCHES
+        near = np.abs(self._turned_back(boxes) - [0, 0, width, height]) <= _TOUCHES
         return np.asarray((near & self.cuts).any(axis=1))
+
+    def _turned_back(self, boxes: Boxes) -> Boxes:
+        if not self.mirrored:
+            return boxes
+        width = self.image.shape[1]
+        return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class Pyramid:
         coarsest: longest side, in pixels, at which the views end.
         tile: longest side of a view in pixels.
         overlap: pixels that neighbouring tiles share.
+        mirror: a picture of fewer pixels is looked at mirrored, too: a detector finds some faces in one of the two only. 0 is none.
     """
 
     pixels: float
@@ -65,6 +74,7 @@ class Pyramid:
     coarsest: int = 640
     tile: int = 1280
     overlap: int = 192
+    mirror: float = 0.0
 
     def sizes(self, width: int, height: int) -> list[tuple[int, int]]:
         """Width and height of the whole picture at each scale, falling."""
@@ -87,7 +97,10 @@ class Pyramid:
             scale = (across / width, down / height)
             for top, bottom in self._parts(down):
                 for left, right in self._parts(across):
-                    yield View(level[top:bottom, left:right], (left, top), scale, (left > 0, top > 0, right < across, bottom < down))
+                    view = View(level[top:bottom, left:right], (left, top), scale, (left > 0, top > 0, right < across, bottom < down))
+                    yield view
+                    if width * height < self.mirror:
+                        yield replace(view, image=np.ascontiguousarray(view.image[:, ::-1]), mirrored=True)
 
     def _parts(self, length: int) -> list[tuple[int, int]]:
         """Begin and end of the tiles along a side, evenly laid."""

@@ -30,7 +30,7 @@ def boxes_of(search: Search, given: npt.ArrayLike | None = None, keep: npt.Array
 
 def test_detections_grow_by_a_margin_and_given_boxes_do_not() -> None:
     search = Search([Fixed([[50, 40, 70, 60]])])
-    assert boxes_of(search, [[100, 10, 120, 30]]) == [(100, 10, 120, 30), (48, 38, 72, 62)]
+    assert boxes_of(search, [[100, 10, 120, 30]]) == [(100, 10, 120, 30), (46, 36, 74, 64)]
 
 
 @pytest.mark.parametrize(("margin", "box"), [(0.0, (50, 40, 70, 60)), (0.5, (40, 30, 80, 70)), (2.0, (10, 0, 110, 100))])

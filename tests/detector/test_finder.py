@@ -1,6 +1,7 @@
 """Faces of every size in pictures of every size, each found once: with a detector that is sure of itself, and with the real ones."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 
 import cv2
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dartblur.detector.detections import Detections, FaceDetector, Floats
-from dartblur.detector.finder import FINDERS, Finder, load_finder, merge
+from dartblur.detector.finder import FINDERS, Doubt, Finder, load_finder, merge
 from dartblur.detector.pyramid import Pyramid
 from dartblur.errors import UsageError
 from dartblur.faces.boxes import Boxes, as_boxes, intersection, iou
@@ -90,6 +91,32 @@ def test_a_box_inside_a_better_one_hides_nothing_more_and_a_better_one_inside_st
     assert len(merge(boxes, np.array([0.6, 0.9]), none)[0]) == 2
 
 
+def test_small_detections_need_a_better_score_and_the_smallest_do_not_count() -> None:
+    boxes = as_boxes([[0, 0, 40, 40], [0, 0, 15, 40], [0, 0, 15, 40], [0, 0, 40, 7]])
+    doubt = Doubt(least=8, small=20, share=0.5)
+    assert doubt.counts(boxes, np.array([0.4, 0.69, 0.7, 0.99]), 0.4).tolist() == [True, False, True, False]
+    assert Doubt().counts(boxes, np.array([0.4, 0.3, 0.5, 0.4]), 0.4).tolist() == [True, False, True, True]
+    assert doubt.counts(np.zeros((0, 4)), np.zeros(0), 0.4).tolist() == []
+
+
+@pytest.mark.parametrize(("size", "found"), [((600, 370), 1), ((50, 38), 2)])
+def test_a_small_picture_is_looked_at_mirrored_too(size: tuple[int, int], found: int) -> None:
+    class Left(Squares):
+        """Is blind to the right half of what it sees."""
+
+        def detect(self, image: Image) -> Detections:
+            seen = super().detect(image)
+            here = seen.boxes[:, 2] <= image.shape[1] / 2
+            return Detections.of(seen.boxes[here], seen.scores[here], image)
+
+    width, height = size
+    image = with_square(width, height, (4, 10, 14, 20))
+    image[12:22, width - 16 : width - 6] = 255
+    boxes = Finder(Left(), replace(PYRAMID, mirror=2000)).detect(image).boxes
+    assert len(boxes) == found
+    np.testing.assert_allclose(boxes[boxes[:, 0].argsort()], as_boxes([[4, 10, 14, 20], [width - 16, 12, width - 6, 22]])[:found], atol=0.6)
+
+
 def test_nothing_merges_to_nothing() -> None:
     boxes, scores = merge(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.bool_))
     assert boxes.shape == (0, 4)
@@ -150,11 +177,12 @@ def test_a_real_face_in_a_large_picture_is_found_once(finder: Finder, sample: Sa
 
 
 def test_faces_of_a_small_picture_are_found_that_the_detector_alone_misses(finder: Finder, sample: Sample) -> None:
+    everywhere = Finder(finder._detector, finder._pyramid)  # as sure of small faces as of large ones
     ours = plain = 0
     for scene in sample.scenes:
         small = np.asarray(cv2.resize(scene.image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), np.uint8)
         boxes = scene.boxes / 4
-        ours += int((iou(boxes, finder.detect(small).boxes).max(axis=1, initial=0) >= 0.4).sum())
+        ours += int((iou(boxes, everywhere.detect(small).boxes).max(axis=1, initial=0) >= 0.4).sum())
         plain += int((iou(boxes, finder._detector.detect(small).boxes).max(axis=1, initial=0) >= 0.4).sum())
     assert ours > plain
 

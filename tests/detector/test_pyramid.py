@@ -1,5 +1,7 @@
 """The views of a picture: every pixel is seen, at its own resolution and in the whole, and boxes come back to where they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,6 +70,20 @@ def test_a_box_no_larger_than_the_overlap_is_whole_in_a_tile(width: int, height:
     wide, high = (data.draw(st.integers(1, min(PYRAMID.overlap, side))) for side in (across, down))
     x, y = data.draw(st.integers(0, across - wide)), data.draw(st.integers(0, down - high))
     assert any(left <= x and top <= y and x + wide <= right and y + high <= bottom for left, top, right, bottom in map(bounds, views))
+
+
+@given(st.integers(60, 500), st.integers(60, 500), st.integers(0, 500))
+def test_a_mirrored_view_says_the_same_of_a_box_as_the_view_itself(width: int, height: int, x: int) -> None:
+    views = list(replace(PYRAMID, mirror=1e9).views(np.arange(width * height * 3, dtype=np.uint64).reshape(height, width, 3).astype(np.uint8)))
+    assert len(views) == 2 * len(list(PYRAMID.views(blank(width, height))))
+    for view, mirrored in zip(views[::2], views[1::2], strict=True):
+        assert (view.mirrored, mirrored.mirrored) == (False, True)
+        assert np.array_equal(view.image, mirrored.image[:, ::-1])
+        across = view.image.shape[1]
+        left = min(x, across - 1)
+        box, turned = np.array([[left, 1.0, across, 9.0]]), np.array([[0.0, 1.0, across - left, 9.0]])
+        np.testing.assert_allclose(mirrored.outward(turned), view.outward(box))
+        assert mirrored.cut(turned).tolist() == view.cut(box).tolist()
 
 
 @given(st.integers(60, 500), st.integers(60, 500), st.data())
