@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -130,6 +131,11 @@ def _written(added: Floats, tile: Tile) -> Floats:
     if tile.own_scale:
         top, left = tile.window.top, tile.window.left
         return added[:, y1 - top : y2 - top, x1 - left : x2 - left]
+    side = tile.window.side
+    if tile.size <= side and side**2 <= _FLOATS_AT_ONCE:  # the very weights that follow, a tenth of the time
+        whole = cv2.resize(np.ascontiguousarray(added.transpose(1, 2, 0)), (side, side), interpolation=cv2.INTER_LINEAR)
+        top, left = tile.window.top, tile.window.left
+        return np.asarray(whole[y1 - top : y2 - top, x1 - left : x2 - left].transpose(2, 0, 1), np.float32)
     rows, columns = (weights.astype(np.float32) for weights in writing(tile))
     return _resized(rows, added.transpose(1, 2, 0), columns)
 

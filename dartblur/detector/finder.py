@@ -111,7 +111,7 @@ class _Settings:
 
 
 _SETTINGS: Mapping[str, _Settings] = {
-    "yunet": _Settings(OnnxYuNet, 0.38, Pyramid(pixels=9e5, enlarge=2.5, steps=(0.7, 0.5), mirror=3e5), Doubt(least=8, small=20, share=0.275)),
+    "yunet": _Settings(OnnxYuNet, 0.38, Pyramid(pixels=9e5, enlarge=2.5, steps=(0.5,), small=3e5), Doubt(least=8, small=20, share=0.275)),
     "centerface": _Settings(CenterFace, 0.3, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
     "mtcnn": _Settings(Mtcnn, 0.7, Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,))),
 }

@@ -65,7 +65,9 @@ class Pyramid:
         coarsest: longest side, in pixels, at which the views end.
         tile: longest side of a view in pixels.
         overlap: pixels that neighbouring tiles share.
-        mirror: a picture of fewer pixels is looked at mirrored, too: a detector finds some faces in one of the two only. 0 is none.
+        small: a picture of fewer pixels, which takes little time, is looked at in finer steps, and mirrored too: some faces are found in one of the
+            two only. 0 is none.
+        small_steps: the finer steps.
     """
 
     pixels: float
@@ -74,13 +76,19 @@ class Pyramid:
     coarsest: int = 640
     tile: int = 1280
     overlap: int = 192
-    mirror: float = 0.0
+    small: float = 0.0
+    small_steps: tuple[float, ...] = (0.7, 0.5)
+
+    def is_small(self, width: int, height: int) -> bool:
+        """Whether a picture is looked at more closely."""
+        return width * height < self.small
 
     def sizes(self, width: int, height: int) -> list[tuple[int, int]]:
         """Width and height of the whole picture at each scale, falling."""
         scale = max(1.0, min(self.enlarge, math.sqrt(self.pixels / (width * height))))
         sizes = [(round(width * scale), round(height * scale))]
-        steps = itertools.chain(self.steps, itertools.repeat(self.steps[-1]))
+        first = self.small_steps if self.is_small(width, height) else self.steps
+        steps = itertools.chain(first, itertools.repeat(first[-1]))
         while max(sizes[-1]) > self.coarsest:
             scale *= next(steps)
             sizes.append((max(1, round(width * scale)), max(1, round(height * scale))))
@@ -99,7 +107,7 @@ class Pyramid:
                 for left, right in self._parts(across):
                     view = View(level[top:bottom, left:right], (left, top), scale, (left > 0, top > 0, right < across, bottom < down))
                     yield view
-                    if width * height < self.mirror:
+                    if self.is_small(width, height):
                         yield replace(view, image=np.ascontiguousarray(view.image[:, ::-1]), mirrored=True)
 
     def _parts(self, length: int) -> list[tuple[int, int]]:

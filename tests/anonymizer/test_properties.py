@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
@@ -20,6 +20,7 @@ from dartblur.anonymizer.search import Search
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.onnx import OnnxDartBlur
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
+from dartblur.media.codec import open_picture
 from dartblur.media.images import Image
 from tests.anonymizer.corpus.case import saved
 from tests.blur.samples import BOXES, HEIGHT, WIDTH, noise
@@ -167,7 +168,9 @@ def test_inside_only_the_pre_blur_counts(models: Path, name: str, method: str, s
     one, other = (TWINS[name](image) for image in twins(seed))
     assert one != other
     blur = anonymizer.preblur if isinstance(anonymizer, OnnxDartBlur) else anonymizer
-    if "deep" not in name:  # of 16 bits a sample only the higher 8 are looked at
+    if "deep" in name:  # of 16 bits a sample the lower ones move some means across the border of two grey levels
+        assume(np.array_equal(*(blur.anonymize(open_picture(data, name).frame(0), BOX) for data in (one, other))))
+    else:
         assert np.array_equal(blur.anonymize(upright(one), BOX), blur.anonymize(upright(other), BOX)), "no twins; nothing is proved"
     made = [anonymize_file(data, f"a.{name}", work, BOX).data for data in (one, other)]
     assert made[0] is not None

@@ -112,7 +112,7 @@ def test_a_small_picture_is_looked_at_mirrored_too(size: tuple[int, int], found:
     width, height = size
     image = with_square(width, height, (4, 10, 14, 20))
     image[12:22, width - 16 : width - 6] = 255
-    boxes = Finder(Left(), replace(PYRAMID, mirror=2000)).detect(image).boxes
+    boxes = Finder(Left(), replace(PYRAMID, small=2000)).detect(image).boxes
     assert len(boxes) == found
     np.testing.assert_allclose(boxes[boxes[:, 0].argsort()], as_boxes([[4, 10, 14, 20], [width - 16, 12, width - 6, 22]])[:found], atol=0.6)
 

@@ -45,6 +45,12 @@ def test_scales_fall_to_the_coarsest(size: tuple[int, int], expected: list[tuple
     assert PYRAMID.sizes(*size) == expected
 
 
+def test_a_small_picture_is_looked_at_in_finer_steps() -> None:
+    pyramid = Pyramid(pixels=0.0, enlarge=1.0, steps=(0.5,), coarsest=50, small=10_000)
+    assert pyramid.sizes(100, 99) == [(100, 99), (70, 69), (35, 35)]
+    assert pyramid.sizes(100, 100) == [(100, 100), (50, 50)]
+
+
 def test_a_factor_of_one_never_enlarges() -> None:
     assert Pyramid(pixels=1e9, enlarge=1.0, steps=(0.5,), coarsest=640).sizes(100, 80) == [(100, 80)]
     assert Pyramid(pixels=0.0, enlarge=3.0, steps=(0.5,), coarsest=640).sizes(100, 80) == [(100, 80)]
@@ -74,7 +80,7 @@ def test_a_box_no_larger_than_the_overlap_is_whole_in_a_tile(width: int, height:
 
 @given(st.integers(60, 500), st.integers(60, 500), st.integers(0, 500))
 def test_a_mirrored_view_says_the_same_of_a_box_as_the_view_itself(width: int, height: int, x: int) -> None:
-    views = list(replace(PYRAMID, mirror=1e9).views(np.arange(width * height * 3, dtype=np.uint64).reshape(height, width, 3).astype(np.uint8)))
+    views = list(replace(PYRAMID, small=1e9).views(np.arange(width * height * 3, dtype=np.uint64).reshape(height, width, 3).astype(np.uint8)))
     assert len(views) == 2 * len(list(PYRAMID.views(blank(width, height))))
     for view, mirrored in zip(views[::2], views[1::2], strict=True):
         assert (view.mirrored, mirrored.mirrored) == (False, True)
