@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -11,6 +12,10 @@ from tests.sampledata import Sample, load_sample
 # No test asserts a time, so Hypothesis does not either: a loaded machine is no failure.
 settings.register_profile("dartblur", deadline=None)
 settings.load_profile("dartblur")
+
+# A shell starts what runs in the background deaf to Ctrl-C, and so is what that starts: tests that send it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
