@@ -215,7 +215,7 @@ def _name(model: str | Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
-    parser.add_argument("--pictures", type=int, default=120, help="in the folder, with 1 to 20 faces each")
+    parser.add_argument("--pictures", type=int, default=40, help="in the folder, with 1 to 20 faces each")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side, after one to warm up; the median counts")
     parser.add_argument("--boxes-pictures", type=int, default=8, help="in the folder beside the original, which takes seconds for each")
     parser.add_argument("--boxes-rounds", type=int, default=2, help="turns of each side there; 0 leaves it out")

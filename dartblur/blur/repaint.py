@@ -132,7 +132,7 @@ def _written(added: Floats, tile: Tile) -> Floats:
         top, left = tile.window.top, tile.window.left
         return added[:, y1 - top : y2 - top, x1 - left : x2 - left]
     side = tile.window.side
-    if tile.size <= side and side**2 <= _FLOATS_AT_ONCE:  # the very weights that follow, a tenth of the time
+    if tile.size <= side and side**2 <= _FLOATS_AT_ONCE:  # the weights that follow, to rounding, in less time
         whole = cv2.resize(np.ascontiguousarray(added.transpose(1, 2, 0)), (side, side), interpolation=cv2.INTER_LINEAR)
         top, left = tile.window.top, tile.window.left
         return np.asarray(whole[y1 - top : y2 - top, x1 - left : x2 - left].transpose(2, 0, 1), np.float32)
