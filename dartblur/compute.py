@@ -1,6 +1,7 @@
 """Which device computes, with how many threads, and in the same order every time."""
 
 import ctypes
+import os
 import sys
 
 import cv2
@@ -23,6 +24,8 @@ def configure(threads: int) -> None:
     cv2.setNumThreads(threads)
     threadpool_limits(threads, user_api="blas")
     torch.use_deterministic_algorithms(True)
+    # cuBLAS reads it at its first product; without it torch refuses to multiply matrices on a GPU in deterministic mode.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Deterministic or not, nothing here reads memory that it did not write; by default torch would fill all of it first.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

@@ -14,7 +14,7 @@ from dartblur.errors import DartblurError
 
 _POLL = 0.01
 """Seconds between two looks at a running process."""
-_NOT_PASSED_ON = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+_NOT_PASSED_ON = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 """Variables of this process that would change how fast another one is, or what it imports."""
 
 

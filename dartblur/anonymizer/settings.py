@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -76,9 +77,12 @@ def make_work(settings: Settings, registry: Callable[[], "RegistryParams"] | Non
     Raises:
         UsageError, DartblurError: a model or a detector cannot be had.
     """
+    with ThreadPoolExecutor(1) as aside:  # networks are made ready in C++, two as fast as one
+        method = aside.submit(load_method, settings.choice, registry)
+        search = make_search(settings)
     return Work(
-        search=make_search(settings),
-        method=load_method(settings.choice, registry),
+        search=search,
+        method=method.result(),
         shape=settings.shape,
         verifier=load_finder(VERIFIER, None) if settings.verify else None,
         keep_metadata=settings.keep_metadata,

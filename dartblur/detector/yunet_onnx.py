@@ -1,14 +1,14 @@
 """YuNet run by onnxruntime: the same faces as through OpenCV in less than half the time, and from several threads at once."""
 
-from typing import Any
+from importlib.resources import files
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.detector.yunet import YuNetFaces, yunet_file
+from dartblur.detector.yunet import YuNetFaces
 from dartblur.media.images import Image
-from dartblur.optional import WEIGHTS_EXTRA, onnx_session, optional_module
+from dartblur.optional import onnx_session
 
 LEAST = 64
 """A side that is shorter is filled with black, as :class:`~dartblur.detector.yunet.YuNet` does."""
@@ -22,8 +22,8 @@ class OnnxYuNet(YuNetFaces):
     """YuNet run by onnxruntime; its answers are those of :class:`~dartblur.detector.yunet.YuNet` to rounding. Safe to use from several threads."""
 
     def __init__(self, score: float = 0.6) -> None:
-        onnx = optional_module("onnx", WEIGHTS_EXTRA)
-        self._session = onnx_session(_of_pictures(onnx.load(str(yunet_file())), onnx))
+        # Made by yunet_graph.py beforehand: its library would take as long to import as all the rest of the detector.
+        self._session = onnx_session(files("dartblur").joinpath("weights/yunet.onnx").read_bytes())
         self.score = score
 
     def _rows(self, image: Image) -> npt.NDArray[np.float64]:
@@ -40,26 +40,6 @@ class OnnxYuNet(YuNetFaces):
         # OpenCV compares the boxes without their fractions.
         keep = cv2.dnn.NMSBoxes(rows[:, :4].astype(np.int32).tolist(), rows[:, 14].tolist(), self.score, OVERLAP, top_k=CANDIDATES)
         return rows[np.asarray(keep, np.int64).reshape(-1)].astype(np.float64)
-
-
-def _of_pictures(model: Any, onnx: Any) -> bytes:
-    """The network, exported for floats (1, 3, 640, 640) in B G R, made one of pictures as they are: ``picture``, uint8 (1, H, W, 3), RGB.
-
-    Its colours are exchanged in the weights of the first convolution, and nothing in the graph depends on the sizes.
-    """
-    graph = model.graph
-    name = graph.input[0].name
-    first = next(node for node in graph.node if name in node.input)
-    weights = next(value for value in graph.initializer if value.name == first.input[1])
-    exchanged = np.ascontiguousarray(onnx.numpy_helper.to_array(weights)[:, ::-1])  # (16, 3, 3, 3): out, in, rows, columns
-    weights.CopyFrom(onnx.numpy_helper.from_array(exchanged, weights.name))
-    graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("picture", onnx.TensorProto.UINT8, [1, "H", "W", 3]))
-    graph.node.insert(0, onnx.helper.make_node("Transpose", ["picture"], ["planes"], perm=[0, 3, 1, 2]))
-    graph.node.insert(1, onnx.helper.make_node("Cast", ["planes"], [name], to=onnx.TensorProto.FLOAT))
-    del graph.value_info[:]  # sizes between the layers, of 640 x 640
-    for output in graph.output:
-        output.type.tensor_type.shape.dim[1].dim_param = f"cells_{output.name}"
-    return bytes(model.SerializeToString())
 
 
 def _decode(heads: list[npt.NDArray[np.float32]], stride: int, columns: int, score: float) -> npt.NDArray[np.float32]:

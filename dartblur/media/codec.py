@@ -6,21 +6,14 @@
     ...     picture.replace(index, hide(shown), mask)
     >>> path.write_bytes(picture.encode())
 
-A new format is a class of :class:`OpenPicture` and a line in :data:`_SIGNATURES`.
+A new format is a module with a class of :class:`OpenPicture`, and a line in :data:`_SIGNATURES`.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 
 from dartblur.errors import DartblurError
-from dartblur.media.avif import AvifPicture
-from dartblur.media.bmp import BmpPicture
-from dartblur.media.gif import GifPicture
-from dartblur.media.heif import HeifPicture
-from dartblur.media.jpeg import JpegPicture
 from dartblur.media.picture import REPLACE, Limits, OpenPicture
-from dartblur.media.png import PngPicture
-from dartblur.media.tiff import TiffPicture
-from dartblur.media.webp import WebpPicture
 
 __all__ = ["Limits", "OpenPicture", "is_picture", "open_picture"]
 
@@ -42,40 +35,43 @@ def open_picture(data: bytes, name: str, *, keep_metadata: bool = False, limits:
     """
     if not data:
         raise DartblurError(f"{name}: the picture file is empty; {REPLACE}")
-    opener = _opener(data)
-    if opener is None:
+    kind = _format(data)
+    if kind is None:
         raise DartblurError(f"{name}: not a picture of a format that is read (JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP, GIF); {REPLACE}")
+    # All formats together take as long to import as a picture to be anonymised, and most folders hold one of them.
+    opener: _Opener = getattr(import_module(f"dartblur.media.{kind}"), f"{kind.capitalize()}Picture")
     return opener(data, name, keep_metadata, limits)
 
 
 def is_picture(data: bytes) -> bool:
     """Whether a file starts like a picture, sound or not; its first 256 bytes will do."""
-    return _opener(data) is not None
+    return _format(data) is not None
 
 
-def _opener(data: bytes) -> _Opener | None:
-    for start, opener in _SIGNATURES.items():
+def _format(data: bytes) -> str | None:
+    """The module that reads a file that starts so."""
+    for start, kind in _SIGNATURES.items():
         if data.startswith(start):
-            return opener
+            return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return WebpPicture
+        return "webp"
     if data[4:8] == b"ftyp":
         brands = {data[8:12], *(data[start : start + 4] for start in range(16, min(int.from_bytes(data[:4], "big"), 256), 4))}
         if brands & {b"avif", b"avis"}:
-            return AvifPicture
+            return "avif"
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-            return HeifPicture
+            return "heif"
     return None
 
 
-_SIGNATURES: dict[bytes, _Opener] = {
-    b"\xff\xd8\xff": JpegPicture,
-    b"\x89PNG\r\n\x1a\n": PngPicture,
-    b"GIF87a": GifPicture,
-    b"GIF89a": GifPicture,
-    b"BM": BmpPicture,
-    b"II*\0": TiffPicture,
-    b"MM\0*": TiffPicture,
-    b"II+\0": TiffPicture,
-    b"MM\0+": TiffPicture,
+_SIGNATURES = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"BM": "bmp",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
 }

@@ -5,7 +5,6 @@ start, asked for nearness alone: it starts from U's weights, so he knows of face
 """
 
 import shutil
-from typing import get_args
 
 from dartblur.blur.dartblur import UNET_FILE, save_unet
 from dartblur.compute import configure, pick_device
@@ -13,7 +12,7 @@ from dartblur.detector.training import new_detector
 from dartblur.detector.views import Views
 from dartblur.faces.dataset import TABLE, FaceDataset
 from dartblur.media.files import atomic_path, write_json
-from dartblur.params import AdditionWeights, Arm, Params
+from dartblur.params import AdditionWeights, Params
 from dartblur.progress import progress_bar
 from dartblur.stages.paths import ARMS, RESTORERS, WORK
 from dartblur.training.checkpoint import fingerprint
@@ -29,15 +28,14 @@ ABOUT = "restorer.json"
 def run(params: Params, arm: str) -> None:
     """Read data/arms/clean and data/arms/<arm>, write models/restorers/<arm>: the network, and what it was asked for.
 
-    The arm clean, another tool's, and every arm with ``privacy.restorer_steps: 0`` get a note alone that there is no network.
+    The arm clean, and every arm with ``privacy.restorer_steps: 0``, get a note alone that there is no network.
 
     Raises:
         DartblurError: an arm is missing, no face is large enough, or a loss is not finite; the last checkpoint stands.
     """
     target = RESTORERS / arm
-    foreign = arm not in get_args(Arm)
-    if arm == "clean" or foreign or not params.privacy.restorer_steps:
-        reason = "a clean face has nothing to restore" if arm == "clean" else "another tool's arm" if foreign else "privacy.restorer_steps is 0"
+    if arm == "clean" or not params.privacy.restorer_steps:
+        reason = "a clean face has nothing to restore" if arm == "clean" else "privacy.restorer_steps is 0"
         with atomic_path(target) as folder:
             write_json(folder / ABOUT, {"arm": arm, "steps": 0, "reason": reason})
         return

@@ -75,8 +75,7 @@ def test_an_answer_depends_on_its_picture_alone(ours: OnnxYuNet, sample: Sample)
         np.testing.assert_array_equal(first.scores, other.scores)
 
 
-@pytest.mark.parametrize("module", ["onnx", "onnxruntime"])
-def test_a_missing_module_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DartblurError, match=rf"the module {module} is not installed .*; install the extra dartblur\[weights\]"):
+def test_a_missing_module_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DartblurError, match=r"the module onnxruntime is not installed .*; install the extra dartblur\[weights\]"):
         OnnxYuNet()

@@ -39,6 +39,13 @@ def test_it_learns_to_bring_an_arm_back(arms: Path, tiny: MakeParams) -> None:
     assert not list(paths.WORK.glob("restorer-*"))
 
 
+def test_another_tools_arm_is_brought_back_too(arms: Path, tiny: MakeParams) -> None:
+    (paths.ARMS / "gaussian").rename(paths.ARMS / "tool")
+    restorer.run(tiny(privacy={"restorer_steps": 3}), "tool")
+    assert json.loads((paths.RESTORERS / "tool" / restorer.ABOUT).read_text())["steps"] == 3
+    assert DartBlur.load(paths.RESTORERS / "tool" / "unet.safetensors").name == "dartblur"
+
+
 def test_the_same_seed_gives_the_same_bytes(arms: Path, tiny: MakeParams) -> None:
     params = tiny(privacy={"restorer_steps": 3})
     made = []
