@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from dartblur.compute import in_half, mixed
+from dartblur.detector.ahead import Ahead
 from dartblur.detector.family import Family, M
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.views import Views
@@ -105,8 +106,9 @@ def train_detector(
     optimizer = torch.optim.AdamW(weight_groups(model, params), lr=params.learning_rate)
     checkpoint = work / f"{family.name}-{_fingerprint(views, params, seed, device, in_half(precision, device))}.safetensors"
     first = _resume(checkpoint, model, optimizer) if checkpoint.is_file() else 0
+    batches = Ahead(lambda step: views.batch(seed, step, params.batch), on=device.type != "cpu")
     for step in range(first, params.steps):
-        batch = views.batch(seed, step, params.batch)
+        batch = batches.take(step)
         with mixed(precision, device):
             loss = family.loss(model, batch.images[0].to(device), batch.boxes, batch.ignored, params)
         if not torch.isfinite(loss):

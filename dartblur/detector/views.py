@@ -4,6 +4,7 @@ Faces are anonymised at the picture's own resolution first; only then is a view 
 same pixels out of every copy.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ class ViewBatch:
 class Views:
     """Draws views from a data set and its anonymised copies.
 
-    Decoded pictures are kept in memory up to ``cache_bytes``, oldest out first.
+    Decoded pictures are kept in memory up to ``cache_bytes``, oldest out first. Safe to use from several threads.
 
     Args:
         datasets: the same pictures, several copies; boxes are taken from the first.
@@ -126,17 +127,19 @@ class Views:
         self.pictures = [p for p in datasets[0].pictures(split) if params.mode == "letterbox" or not p.ignore.all()]
         self._cache: dict[tuple[int, str], Image] = {}
         self._room = cache_bytes
+        self._reading = threading.Lock()
 
     def read(self, copy: int, name: str) -> Image:
         """The picture ``name`` of a copy, from memory where it is there."""
         key = (copy, name)
-        if key not in self._cache:
-            image = self.datasets[copy].read(self.copies[copy][name])
-            self._room -= image.nbytes
-            while self._room < 0 and self._cache:
-                self._room += self._cache.pop(next(iter(self._cache))).nbytes
-            self._cache[key] = image
-        return self._cache[key]
+        with self._reading:
+            if key not in self._cache:
+                image = self.datasets[copy].read(self.copies[copy][name])
+                self._room -= image.nbytes
+                while self._room < 0 and self._cache:
+                    self._room += self._cache.pop(next(iter(self._cache))).nbytes
+                self._cache[key] = image
+            return self._cache[key]
 
     def batch(self, seed: int, step: int, size: int, part: tuple[int, int] = (0, 1)) -> ViewBatch:
         """The training batch number ``step``: a function of ``seed`` and ``step`` alone, so that work can be picked up anywhere.

@@ -16,6 +16,7 @@ from dartblur.blur.tiles import Tile, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.blur.weights import new_unet
 from dartblur.compute import mixed
+from dartblur.detector.ahead import Ahead
 from dartblur.detector.anchors import FaceBatch, Targets
 from dartblur.detector.retinaface import RetinaFace
 from dartblur.detector.training import channels_last
@@ -26,7 +27,7 @@ from dartblur.processes import count, joint_many, own, total, union
 from dartblur.training.additions import Additions, Faces, Seen
 from dartblur.training.critic import Critic
 from dartblur.training.discriminator import Discriminator
-from dartblur.training.facetiles import FaceTiles
+from dartblur.training.facetiles import CleanTiles, FaceTiles
 from dartblur.training.judges import Judges
 from dartblur.training.objectives import Terms, review
 from dartblur.training.pool import BETAS, DetectorPool, Learned
@@ -69,6 +70,8 @@ class Trainer:
     pool: DetectorPool = field(init=False)
     unet_optimizer: torch.optim.Adam = field(init=False)
     schedule: Schedule = field(init=False)
+    _tiles_ahead: Ahead[CleanTiles] = field(init=False, repr=False)
+    _views_ahead: Ahead[ViewBatch] = field(init=False, repr=False)
     done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,14 @@ class Trainer:
             self.face_tiles = FaceTiles(self.views, self.config.tiles)
         self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), lr=train.unet_learning_rate, betas=BETAS)
         self.pool = DetectorPool(self.params.detector, train, self.params.seed + _SEED_OF_FG, self.device)
+        ahead = self.device.type != "cpu"
+        self._tiles_ahead, self._views_ahead = Ahead(self._draw_tiles, ahead), Ahead(self._draw_views, ahead)
+
+    def _draw_tiles(self, number: int) -> CleanTiles:
+        return self.face_tiles.batch(self.params.seed + _SEED_OF_TILES, number, self.params.train.warm.batch, (own(), count()))
+
+    def _draw_views(self, turn: int) -> ViewBatch:
+        return self.views.batch(self.params.seed + _SEED_OF_VIEWS, turn, self.params.train.batch, (own(), count()))
 
     @property
     def discriminator(self) -> Discriminator:
@@ -117,7 +128,7 @@ class Trainer:
         return Step(self.done, kind, values)
 
     def _batch(self, step: int) -> Batch:
-        views: ViewBatch = self.views.batch(self.params.seed + _SEED_OF_VIEWS, step, self.params.train.batch, (own(), count()))
+        views = self._views_ahead.take(step)
         clean, blurred = (images.to(self.device) for images in views.images)
         size = self.params.view.size
         tiles = [tiles_of(boxes.numpy(), size, size, self.config.tiles) for boxes in views.boxes]
@@ -145,7 +156,7 @@ class Trainer:
     def warm_step(self, number: int) -> dict[str, float]:
         """U's step number ``number`` on tiles of faces, with review and the additions alone; returns all terms."""
         train = self.params.train
-        drawn = self.face_tiles.batch(self.params.seed + _SEED_OF_TILES, number, train.warm.batch, (own(), count()))
+        drawn = self._tiles_ahead.take(number)
         clean, blurred, mask = (tensor.to(self.device) for tensor in (drawn.clean, drawn.seen.blurred, drawn.seen.mask))
         made = blend(self._unet, blurred, mask)
         terms = Terms(review=review(made, blurred, mask, train.budget) if train.weights.review else None)

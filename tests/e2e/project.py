@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gate": {
         "floors": [
             {"metric": "arms.clean.ap.all.mean", "min": 0.3, "axis": "evidence"},
-            {"metric": "arms.dartblur.convenience.l1", "max": 12.0, "axis": "convenience"},
+            {"metric": "arms.dartblur.convenience.l1", "max": 10.0, "axis": "convenience"},
             {"metric": "arms.dartblur.convenience.outside_changed", "max": 0, "axis": "convenience"},
         ],
         "margins": [

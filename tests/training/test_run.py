@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from dartblur.detector.ahead import Ahead
 from dartblur.faces.dataset import FaceDataset
 from dartblur.training import checkpoint, run
 from dartblur.training.checkpoint import STATE_FILE
@@ -66,3 +68,15 @@ def test_nothing_to_do_is_an_empty_history(copies: list[FaceDataset], tmp_path: 
     calls = Calls(tmp_path, monkeypatch)
     assert run.train(trainer(copies, PARAMS), 0, tmp_path, calls.step, calls.round) == History()
     assert not list(tmp_path.iterdir())
+
+
+def test_batches_drawn_ahead_change_nothing(copies: list[FaceDataset], tmp_path: Path) -> None:
+    """As on a GPU, where a thread draws while the device computes."""
+    made = []
+    for name, on in (("in turn", False), ("ahead", True)):
+        one = trainer(copies, PARAMS)
+        one._tiles_ahead, one._views_ahead = Ahead(one._draw_tiles, on), Ahead(one._draw_views, on)
+        run.train(one, 9, tmp_path / name, lambda step: None, lambda step: {})
+        made.append(everything(one))
+    assert made[0].keys() == made[1].keys()
+    assert all(torch.equal(value, made[1][name]) for name, value in made[0].items())
