@@ -475,6 +475,8 @@ def main() -> NoReturn:
         if end.code == _INTERRUPTED and os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one says it
             typer.echo("error: interrupted; run the same command again to go on", err=True)
         raise
+    finally:
+        gc.freeze()  # or Python would look for cycles among everything once more before it ends
     sys.exit(0)
 
 
