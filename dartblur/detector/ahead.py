@@ -19,7 +19,7 @@ class Ahead(Generic[T]):
 
     def __init__(self, draw: Callable[[int], T], on: bool) -> None:
         self._draw = draw
-        # A thread of its own that ends with the process: what it draws last is for nobody.
+        # It ends when nobody holds this object any more; what it draws last is for nobody.
         self._thread = ThreadPoolExecutor(1, "ahead") if on else None
         self._next: tuple[int, Future[T]] | None = None
 
