@@ -1,6 +1,6 @@
 """Very many small pictures through `dartblur anonymize`: does memory grow with their number, and what is left of a run that is killed?
 
-    .venv/bin/python benchmarks/many.py --json                    # 100,000 pictures, an hour on two cores
+    .venv/bin/python benchmarks/many.py --json                    # 100,000 pictures, ten minutes on two cores
     .venv/bin/python benchmarks/many.py --json --pictures 2000    # a minute
 
 JPEGs of 32 to 64 pixels a side, each with one drawn face, whose boxes are given; a few hundred different ones under many names. Run once to the end

@@ -5,9 +5,8 @@ resolution and added there: the pre-blur itself is smooth and kept at full resol
 its size. The output is a function of the pre-blurred picture and the mask alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -105,10 +104,19 @@ def _cut(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Float
     if tile.own_scale:
         return _sliced(blurred, mask, tile)
     read = reading(tile, blurred.shape[1], blurred.shape[0])
-    rows, columns, beyond = (values.astype(np.float32) for values in (read.rows, read.columns, read.beyond))
-    shown = (slice(read.top, read.bottom), slice(read.left, read.right))
-    picture = _resized(rows, blurred[shown], columns) + np.array(FILL, np.float32)[:, None, None] * beyond
-    return picture, (_resized(rows, mask[shown][:, :, None], columns) > MASK_SHARE).astype(np.float32)
+    rows, columns = read.rows.astype(np.float32), read.columns.astype(np.float32)
+    part, inside = (values[read.top : read.bottom, read.left : read.right] for values in (blurred, mask))
+
+    def planes(some: slice) -> Floats:
+        """Picture and mask, (4, n, w): together in less time than one after the other, and a few rows at a time, for faces of thousands of pixels."""
+        made = np.empty((4, some.stop - some.start, part.shape[1]), np.float32)
+        made[:3], made[3] = part[some].transpose(2, 0, 1), inside[some]
+        return made
+
+    resized = _resized(rows, planes, columns, 4)  # (4, T, T)
+    if not read.whole:
+        resized[:3] += np.array(FILL, np.float32)[:, None, None] * read.beyond.astype(np.float32)
+    return resized[:3], (resized[3:] > MASK_SHARE).astype(np.float32)
 
 
 def _sliced(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
@@ -137,7 +145,7 @@ def _written(added: Floats, tile: Tile) -> Floats:
         top, left = tile.window.top, tile.window.left
         return np.asarray(whole[y1 - top : y2 - top, x1 - left : x2 - left].transpose(2, 0, 1), np.float32)
     rows, columns = (weights.astype(np.float32) for weights in writing(tile))
-    return _resized(rows, added.transpose(1, 2, 0), columns)
+    return _resized(rows, lambda some: added[:, some], columns, len(added))
 
 
 _BAND = 16
@@ -145,23 +153,30 @@ _FLOATS_AT_ONCE = 1 << 22
 """A face of thousands of pixels must not become gigabytes of floats."""
 
 
-def _resized(rows: Floats, pixels: npt.NDArray[Any], columns: Floats) -> Floats:
-    """``rows @ plane @ columns.T`` of each channel: weights (N, h) and (M, w), pixels (h, w, C) of any type to (C, N, M)."""
-    return _product(columns, _product(rows, pixels).transpose(1, 0, 2)).transpose(2, 1, 0)
+def _resized(rows: Floats, planes: Callable[[slice], Floats], columns: Floats, channels: int) -> Floats:
+    """``rows @ plane @ columns.T`` of each channel: weights (N, h) and (M, w), to (channels, N, M).
+
+    Args:
+        planes: gives some of the h rows, (channels, n, w).
+    """
+    narrow = np.zeros((channels, len(rows), columns.shape[1]), np.float32)
+    for out, near in _bands(rows):
+        np.matmul(rows[out, near], planes(near), out=narrow[:, out])
+    flat = narrow.reshape(-1, columns.shape[1])  # (C N, w)
+    made = np.zeros((len(flat), len(columns)), np.float32)
+    for out, near in _bands(columns):
+        made[:, out] = flat[:, near] @ columns[out, near].T
+    return made.reshape(channels, len(rows), len(columns))
 
 
-def _product(weights: Floats, pixels: npt.NDArray[Any]) -> Floats:
-    """Weights (N, h) times pixels (h, w, C), (N, w, C), a few rows at a time: all but a band around the diagonal is zero."""
-    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    if flat.size <= _FLOATS_AT_ONCE:
-        flat = flat.astype(np.float32, copy=False)
+def _bands(weights: Floats) -> Iterator[tuple[slice, slice]]:
+    """A few rows of weights (N, h) at a time and the pixels that they need: all but a band around the diagonal is zero."""
     some = weights != 0
-    first = np.where(some.any(axis=1), some.argmax(axis=1), len(pixels))
-    end = np.where(some.any(axis=1), len(pixels) - some[:, ::-1].argmax(axis=1), 0)
-    made = np.zeros((len(weights), flat.shape[1]), np.float32)
+    used = some.any(axis=1)
+    first = np.where(used, some.argmax(axis=1), weights.shape[1])
+    end = np.where(used, weights.shape[1] - some[:, ::-1].argmax(axis=1), 0)
     for start in range(0, len(weights), _BAND):
-        rows = slice(start, start + _BAND)
-        near = slice(int(first[rows].min()), int(end[rows].max()))
+        out = slice(start, min(start + _BAND, len(weights)))
+        near = slice(int(first[out].min()), int(end[out].max()))
         if near.start < near.stop:
-            np.matmul(weights[rows, near], flat[near].astype(np.float32, copy=False), out=made[rows])
-    return made.reshape(len(weights), *pixels.shape[1:])
+            yield out, near

@@ -8,6 +8,7 @@ scale of one. :mod:`dartblur.blur.repaint` does them in numpy, for use; :mod:`da
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -155,13 +156,26 @@ def _filter(centres: Floats, scale: float, first: int, last: int) -> Floats:
     return padded
 
 
-def _reach(start: int, side: int, size: int, length: int) -> tuple[Floats, int, int]:
-    """Sample centres of a tile on one axis of a picture ``length`` pixels long, and the pixels that it needs."""
+@lru_cache(maxsize=8)  # a face of thousands of pixels has megabytes of them
+def _kernel(side: int, size: int) -> tuple[Floats, int]:
+    """Weights (size, N) with which ``side`` pixels become ``size`` samples, and where, from the first of these pixels, the first of the N is.
+
+    Whatever needs them twice finds them here: both axes of a tile, and faces of one size.
+    """
     scale = side / size
-    centres = start + (np.arange(size) + 0.5) * scale - 0.5
+    centres = (np.arange(size) + 0.5) * scale - 0.5
     margin = max(scale, 1.0)
-    first = min(max(int(np.floor(centres[0] - margin)), 0), length)
-    return centres, first, max(min(int(np.ceil(centres[-1] + margin)) + 1, length), first)
+    first, last = int(np.floor(centres[0] - margin)), int(np.ceil(centres[-1] + margin)) + 1
+    return _filter(centres, scale, first, last), first
+
+
+def _read(start: int, side: int, size: int, length: int) -> tuple[Floats, int, int]:
+    """Weights of a tile on one axis of a picture ``length`` pixels long, and the pixels, from first to last, that they are for."""
+    weights, low = _kernel(side, size)
+    low += start
+    first = min(max(low, 0), length)
+    last = max(min(low + weights.shape[1], length), first)
+    return weights[:, first - low : last - low].copy(), first, last
 
 
 @dataclass(frozen=True)
@@ -171,6 +185,7 @@ class Reading:
     Attributes:
         rows, columns: weights (size, bottom - top) and (size, right - left), float64; rows of both sum to 1 where the tile is inside the picture.
         top, bottom, left, right: the pixels that it needs.
+        whole: whether all that it needs is inside the picture; else some rows sum to less than 1.
     """
 
     rows: Floats
@@ -179,6 +194,7 @@ class Reading:
     bottom: int
     left: int
     right: int
+    whole: bool
 
     @property
     def beyond(self) -> Floats:
@@ -188,10 +204,11 @@ class Reading:
 
 def reading(tile: Tile, width: int, height: int) -> Reading:
     """How ``tile`` is cut out of a picture of ``width`` x ``height`` pixels."""
-    window, scale = tile.window, tile.window.side / tile.size
-    ys, top, bottom = _reach(window.top, window.side, tile.size, height)
-    xs, left, right = _reach(window.left, window.side, tile.size, width)
-    return Reading(_filter(ys, scale, top, bottom), _filter(xs, scale, left, right), top, bottom, left, right)
+    window = tile.window
+    rows, top, bottom = _read(window.top, window.side, tile.size, height)
+    columns, left, right = _read(window.left, window.side, tile.size, width)
+    needed = _kernel(window.side, tile.size)[0].shape[1]
+    return Reading(rows, columns, top, bottom, left, right, whole=bottom - top == needed == right - left)
 
 
 def writing(tile: Tile) -> tuple[Floats, Floats]:

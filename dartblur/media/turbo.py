@@ -6,9 +6,9 @@ lets pass. Where there is no such library, :func:`turbo` is None, JPEGs are re-e
 
 import ctypes
 import ctypes.util
-import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -164,13 +164,12 @@ def turbo() -> Turbo | None:
     return None
 
 
-def _places() -> list[str | Path]:
-    """Where the library may be: in the wheel, beside its module; then wherever the system has it."""
-    places: list[str | Path] = []
-    try:
-        files = importlib.metadata.files("turbojpeg") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    places += [Path(str(file.locate())) for file in files if "libturbojpeg" in file.name or file.name == "turbojpeg.dll"]
+def _places() -> Iterator[str | Path]:
+    """Where the library may be: in the wheel, beside its module; then wherever the system has it, which takes longer to find out."""
+    module = find_spec("turbojpeg")
+    if module is not None and module.origin is not None:
+        beside = Path(module.origin).parent
+        yield from (*sorted(beside.glob("turbojpeg.libs/libturbojpeg*")), *beside.glob("turbojpeg.dll"))
     system = ctypes.util.find_library("turbojpeg")
-    return [*places, system] if system else places
+    if system:
+        yield system
