@@ -25,8 +25,12 @@ PARITY = 1e-3
 """By how much a value may differ from torch's, black being -1 and white 1."""
 
 
-class _Everywhere(nn.Module):
-    """g(x) of tiles with the layers of a U-Net, all levels computed in full: a graph for any number and size of tiles."""
+class _Painted(nn.Module):
+    """g(x) of tiles with the layers of a U-Net: a graph for any number and size of tiles.
+
+    As in :class:`UNet` the two last levels, which cost most, run on the rectangle around all masks and the pixels that it is made of. A convolution
+    pads what it is given with zeros, which is wrong at a side where the rectangle was cut out; so it is cut out wider, and what is wrong cut off.
+    """
 
     def __init__(self, unet: UNet) -> None:
         super().__init__()
@@ -41,16 +45,56 @@ class _Everywhere(nn.Module):
         for down in self.unet.down:
             x = down(x)
             skips.append(x)
+        fine = [_around(mask, axis) for axis in (2, 3)]  # of T, then of T / 2 and T / 4: what is wanted of them
+        middle = [_wider(start // 2, stop // 2, skips[0].shape[axis]) for axis, (start, stop) in zip((2, 3), fine, strict=True)]
+        coarse = [_wider(start // 2, stop // 2, skips[1].shape[axis]) for axis, (start, stop) in zip((2, 3), middle, strict=True)]
         x = skips.pop()
-        for up in self.unet.up:
-            assert isinstance(up, Up)  # noqa: S101  for mypy: a ModuleList does not say what is in it
-            x = up.second(F.pixel_shuffle(F.leaky_relu(up.first(x), SLOPE), 2))
-            if not up.last:
-                x = F.leaky_relu(x, SLOPE)
-                skip = skips.pop()
-                x = torch.cat([x, skip], dim=1) if len(skips) < 2 else x + skip
+        *deep, last_but_one, last = self.unet.up
+        for up in deep:
+            x, skip = F.leaky_relu(_up(up, x), SLOPE), skips.pop()
+            x = torch.cat([x, skip], dim=1) if len(skips) < 2 else x + skip
+        x = F.leaky_relu(_cut(_up(last_but_one, _cut(x, coarse)), middle, coarse), SLOPE)
+        x = _cut(_up(last, torch.cat([x, _cut(skips.pop(), middle)], dim=1)), fine, middle)  # (N, 3, h, w)
+        (top, bottom), (left, right) = fine
+        x = F.pad(x, [left, mask.shape[3] - right, top, mask.shape[2] - bottom])  # type: ignore[list-item]  # (N, 3, T, T); numbers of the graph
         level = blurred * UNet.HEADROOM
         return torch.tanh(x + 0.5 * torch.log((1 + level) / (1 - level))) / UNet.HEADROOM  # artanh, for which the exporter has no operator
+
+
+_Span = tuple[Tensor, Tensor]
+"""Where something starts and stops on one axis, numbers that the graph computes."""
+_GRID = 4
+"""Pixels: where a rectangle starts on it, both coarser levels have a whole pixel too."""
+_MARGIN = 2
+"""Pixels of a level: so far in from a cut side zeros reach in the next finer one's four, through two convolutions, is three."""
+
+
+def _around(mask: Tensor, axis: int) -> _Span:
+    """What all masks of a batch touch of an axis, on the grid; all of it where they are empty."""
+    inside = mask.amax(dim=(0, 1, 5 - axis))  # (T,)
+    start = inside.argmax() // _GRID * _GRID
+    return start, (mask.shape[axis] - inside.flip(0).argmax() + _GRID - 1) // _GRID * _GRID
+
+
+def _wider(start: Tensor, stop: Tensor, length: int) -> _Span:
+    """With a margin, as far as the level reaches."""
+    return torch.clamp(start - _MARGIN, min=0), torch.clamp(stop + _MARGIN, max=length)
+
+
+def _cut(x: Tensor, wanted: list[_Span], coarser: list[_Span] | None = None) -> Tensor:
+    """The wanted part of (N, C, H, W); where ``coarser`` is given, of what was made of that part of the level half as fine."""
+    (top, bottom), (left, right) = wanted
+    if coarser is not None:
+        ((above, _), (beside, _)) = coarser
+        top, bottom, left, right = top - 2 * above, bottom - 2 * above, left - 2 * beside, right - 2 * beside
+    return x[:, :, top:bottom, left:right]
+
+
+def _up(up: nn.Module, x: Tensor) -> Tensor:
+    """An :class:`Up` before its last activation: (N, C, h, w) to (N, C', 2h, 2w)."""
+    assert isinstance(up, Up)  # noqa: S101  for mypy: a ModuleList does not say what is in it
+    made: Tensor = up.second(F.pixel_shuffle(F.leaky_relu(up.first(x), SLOPE), 2))
+    return made
 
 
 class _Small(nn.Module):
@@ -67,7 +111,7 @@ class _Small(nn.Module):
 
 
 def _graph(model: DartBlur) -> nn.Module:
-    return _Small(model.unet) if isinstance(model.unet, SmallNet) else _Everywhere(model.unet)
+    return _Small(model.unet) if isinstance(model.unet, SmallNet) else _Painted(model.unet)
 
 
 def export_onnx(model: DartBlur, path: Path) -> float:

@@ -46,7 +46,8 @@ class OnnxDartBlur(Repainter):
             (painted,) = session.run([OUTPUT], dict(zip(INPUTS, (tiles, masks), strict=True)))
             return painted  # type: ignore[no-any-return]
 
-        return cls(paint, config, exact=False)
+        # One after the other: a processor has enough to do with one, and the rectangle that has to be painted is smaller than that around several.
+        return cls(paint, config, exact=False, batch=1)
 
 
 def _session(data: bytes, path: Path) -> Any:

@@ -20,6 +20,7 @@ from dartblur.media.images import Image
 from dartblur.media.windows import FILL
 
 TILES_A_BATCH = 32
+"""As many as a device computes at once with profit."""
 Floats = npt.NDArray[np.float32]
 Painter = Callable[[Floats, Floats], Floats]
 """g(x) of a batch of tiles: from pre-blurred tiles (N, 3, T, T) in grey levels and their masks (N, 1, T, T), 0 or 1, to (N, 3, T, T) grey levels."""
@@ -57,12 +58,13 @@ class Repainter:
 
     Args:
         exact: of the pre-blur, see :class:`dartblur.blur.gaussian.Gaussian`.
+        batch: tiles of one size that are painted at a time.
     """
 
     name = "dartblur"
 
-    def __init__(self, painter: Painter, config: DartBlurConfig, *, exact: bool = True) -> None:
-        self.config = config
+    def __init__(self, painter: Painter, config: DartBlurConfig, *, exact: bool = True, batch: int = TILES_A_BATCH) -> None:
+        self.config, self.batch = config, batch
         self.painter = painter
         self.preblur = Gaussian(config.strength, exact=exact)
 
@@ -79,8 +81,8 @@ class Repainter:
         squares = by_square(tiles)
         added: dict[int, Floats] = {}  # by tile
         for numbers in by_size([tiles[square[0]] for square in squares]).values():
-            for start in range(0, len(numbers), TILES_A_BATCH):
-                chunk = [squares[number] for number in numbers[start : start + TILES_A_BATCH]]
+            for start in range(0, len(numbers), self.batch):
+                chunk = [squares[number] for number in numbers[start : start + self.batch]]
                 for square, change in zip(chunk, self._added(blurred, mask, [tiles[square[0]] for square in chunk]), strict=True):
                     added.update(dict.fromkeys(square, change))
         for index, tile in enumerate(tiles):

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dartblur.blur import export
 from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.export import OPSET, export_onnx
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.onnx import OnnxDartBlur
+from dartblur.blur.unet import UNet, blend
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import Boxes, as_boxes
 from dartblur.media.images import read_image, write_image
@@ -102,3 +105,21 @@ def test_torch_is_not_needed(exported: Path, tmp_path: Path) -> None:
     boxes = as_boxes([(5, 5, 45.5, 40)])
     expected = painter().repaint(Gaussian(CONFIG.strength, exact=False).anonymize(noise(), boxes), boxes)
     assert np.abs(read_image(tmp_path / "out.png").astype(int) - expected).max() <= 1
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_painted_rectangle_is_what_the_whole_network_paints(exported: Path, data: st.DataObject) -> None:
+    """Wherever masks lie in the tiles of a batch, at the edges too, and where one is empty: the layers that run on a rectangle alone."""
+    size = data.draw(st.sampled_from([16, 32, 48, 64]))
+    masks = np.zeros((2, 1, size, size), np.float32)
+    for mask in masks:
+        (top, bottom), (left, right) = (sorted(data.draw(st.tuples(st.integers(0, size), st.integers(0, size)))) for _ in range(2))
+        mask[:, top:bottom, left:right] = 1
+    tiles = np.random.default_rng(size).uniform(0, 255, (2, 3, size, size)).astype(np.float32)
+    unet = painter().unet
+    assert isinstance(unet, UNet)
+    unet.whole = True
+    with torch.inference_mode():
+        whole = blend(unet, torch.from_numpy(tiles), torch.from_numpy(masks)).numpy()
+    np.testing.assert_allclose(OnnxDartBlur.load(exported).painter(tiles, masks), whole, atol=0.05)
