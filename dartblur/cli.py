@@ -425,15 +425,17 @@ def reproduce(
 def export(
     out: Annotated[Path, typer.Argument(help="file to write, ending in .onnx")],
     model: Annotated[str | None, typer.Option(help="version, alias or .safetensors file (default: what was trained here last)")] = None,
+    integers: Annotated[bool, typer.Option("--integers", help="8-bit integers: less than half the time, two grey levels from the original")] = False,
+    data: Annotated[Path, typer.Option(help="canonical data set whose faces say what the integers have to hold")] = Path("data/canonical"),
 ) -> None:
     """Write a model as ONNX, for use without torch.
 
-    Example: dartblur export dartblur.onnx --model champion
+    Example: dartblur export dartblur.onnx --model champion --integers
     """
     from dartblur.params import load_params
     from dartblur.stages import export as stage
 
-    stage.run(load_params(), out, model)
+    stage.run(load_params(), out, model, data if integers else None)
 
 
 @app.command()

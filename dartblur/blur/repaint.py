@@ -93,7 +93,7 @@ class Repainter:
 
     def _added(self, blurred: Image, mask: npt.NDArray[np.bool_], tiles: Sequence[Tile]) -> Floats:
         """What the U-Net adds to pre-blurred tiles inside their masks: (N, 3, T, T), in grey levels."""
-        planes = [_cut(blurred, mask, tile) for tile in tiles]
+        planes = [cut_tile(blurred, mask, tile) for tile in tiles]
         pictures, masks = np.stack([picture for picture, _ in planes]), np.stack([inside for _, inside in planes])
         added = self.painter(pictures, masks) - pictures
         if not np.isfinite(added).all():
@@ -101,7 +101,7 @@ class Repainter:
         return added
 
 
-def _cut(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
+def cut_tile(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Floats, Floats]:
     """A tile of the picture (3, T, T), grey levels, and of the mask (1, T, T), 0 or 1."""
     if tile.own_scale:
         return _sliced(blurred, mask, tile)

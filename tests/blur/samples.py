@@ -12,7 +12,7 @@ from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.pixelate import Pixelate
 from dartblur.blur.repaint import DartBlurConfig
 from dartblur.blur.small import SmallNet
-from dartblur.blur.unet import UNet
+from dartblur.blur.unet import UNet, Up
 from dartblur.faces.boxes import Boxes, as_boxes, pixel_bounds
 from dartblur.media.images import Image
 
@@ -34,6 +34,16 @@ def random_unet(config: DartBlurConfig = CONFIG, seed: int = 0) -> UNet:
     last = unet.up[-1]
     assert isinstance(last.second, nn.Conv2d)
     nn.init.normal_(last.second.weight, std=1.0)
+    return unet
+
+
+def calm_unet(config: DartBlurConfig = CONFIG, seed: int = 0) -> UNet:
+    """One that adds a few grey levels, as a trained one does, and not a hundred."""
+    unet = random_unet(config, seed)
+    last = unet.up[-1]
+    assert isinstance(last, Up)
+    with torch.no_grad():
+        last.second.weight.mul_(0.2)
     return unet
 
 

@@ -1,4 +1,4 @@
-"""The small network in 8-bit integers: near to its floats, of the same bytes twice, and not written where it is not near."""
+"""Networks in 8-bit integers: near to their floats, of the same bytes twice, and not written where they are not near."""
 
 from pathlib import Path
 
@@ -7,12 +7,13 @@ import onnx
 import pytest
 
 from dartblur.blur import quantise as module
+from dartblur.blur.dartblur import DartBlur
 from dartblur.blur.export import export_onnx
 from dartblur.blur.onnx import OnnxDartBlur
 from dartblur.blur.quantise import Tiles, quantise
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import as_boxes, mask_of
-from tests.blur.samples import HEIGHT, SMALL, WIDTH, noise, small_painter
+from tests.blur.samples import CONFIG, HEIGHT, SMALL, WIDTH, calm_unet, noise, small_painter
 from tests.makedata import texture
 
 
@@ -75,7 +76,40 @@ def test_it_comes_out_the_same_twice(floats: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_not_near_is_not_written(floats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MEAN_DIFFERENCE", 1e-6)
+    monkeypatch.setitem(module.MEAN_DIFFERENCE, "small", 1e-6)
     with pytest.raises(DartblurError, match=r"in 8-bit integers the network differs by .* grey levels \(at most 1e-06 are allowed\); not written"):
         quantise(floats, tmp_path / "small.onnx", SHOWN, HELD_OUT)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("unet") / "unet.onnx"
+    export_onnx(DartBlur(calm_unet(), CONFIG), path)
+    return path
+
+
+def test_a_unet_paints_nearly_the_same_in_integers(unet: Path, tmp_path: Path) -> None:
+    difference = quantise(unet, tmp_path / "a.onnx", SHOWN[1:2], HELD_OUT)
+    ours, theirs = OnnxDartBlur.load(tmp_path / "a.onnx"), OnnxDartBlur.load(unet)
+    assert ours.config == CONFIG
+    (pictures, masks), inside = HELD_OUT[0], np.broadcast_to(HELD_OUT[0][1] == 1, HELD_OUT[0][0].shape)
+    painted, known = ours.painter(pictures, masks), theirs.painter(pictures, masks)
+    assert np.abs(painted - known)[inside].mean() == pytest.approx(difference, rel=1e-3)
+    assert 0 < difference < 0.2 * np.abs(known - pictures)[inside].mean()
+    assert np.array_equal(painted[~inside], pictures[~inside])
+    quantise(unet, tmp_path / "b.onnx", SHOWN[1:2], HELD_OUT)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_a_unet_in_integers_takes_black_and_white(unet: Path, tmp_path: Path) -> None:
+    """The picture itself is not rounded: beyond white there would be no number."""
+    quantise(unet, tmp_path / "a.onnx", SHOWN[1:2], HELD_OUT)
+    tiles = np.repeat(np.array([0, 255, 255.00002], np.float32), 3 * 32 * 32).reshape(3, 3, 32, 32)
+    assert np.isfinite(OnnxDartBlur.load(tmp_path / "a.onnx").painter(tiles, np.ones((3, 1, 32, 32), np.float32))).all()
+
+
+def test_the_convolutions_of_a_unet_are_integers(unet: Path, tmp_path: Path) -> None:
+    quantise(unet, tmp_path / "a.onnx", SHOWN[1:2], HELD_OUT)
+    kernels = [value for value in onnx.load(str(tmp_path / "a.onnx")).graph.initializer if len(value.dims) == 4]
+    assert [value.data_type for value in kernels].count(onnx.TensorProto.INT8) == len(kernels) - 1

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dartblur.blur.dartblur import DartBlur, Network
 from dartblur.blur.gaussian import Gaussian
 from dartblur.blur.paint import Painted, cut_tiles, gather, paint, spread
-from dartblur.blur.repaint import _cut, _written
+from dartblur.blur.repaint import _written, cut_tile
 from dartblur.blur.tiles import Tile, by_size, by_square, tile_around, tiles_of
 from dartblur.blur.unet import UNet, blend
 from dartblur.faces.boxes import Boxes, as_boxes, mask_of
@@ -231,7 +231,7 @@ def test_at_a_scale_of_one_use_slices_what_training_multiplies(window: Window, w
     """Both are exact there, so not a bit may differ; windows lie inside the picture, across its border and beyond it."""
     image, mask = noise(), noise(seed=1)[:, :, 0] > 128
     tile = Tile((0, 0, width, height), window, window.side)
-    picture, inside = _cut(image, mask, tile)
+    picture, inside = cut_tile(image, mask, tile)
     seen = cut_tiles(tensor(image), torch.from_numpy(mask)[None], [tile])
     assert np.array_equal(picture, seen.blurred[0].numpy()) and np.array_equal(inside, seen.mask[0].numpy())
     assert picture.dtype == inside.dtype == np.float32

@@ -1,20 +1,26 @@
 """dartblur export: from what was trained here, from a file, from the registry."""
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dartblur.blur.dartblur import DartBlur
+from dartblur.blur.dartblur import DartBlur, save_unet
 from dartblur.blur.onnx import OnnxDartBlur
+from dartblur.blur.quantise import MEAN_DIFFERENCE
+from dartblur.blur.repaint import DartBlurConfig
 from dartblur.errors import DartblurError, UsageError
 from dartblur.faces.boxes import as_boxes
 from dartblur.params import RegistryParams
-from dartblur.stages import export, paths
+from dartblur.stages import export, ingest, paths
+from tests.blur.samples import calm_unet
+from tests.makedata import make_wider
 from tests.registry.conftest import MLFLOW_WARNINGS, empty_store, evaluation, fresh_registry, noise, write_model
 from tests.registry.test_promote import submit
 from tests.settings import settings
+from tests.stages.conftest import MakeParams
 
 __all__ = ["empty_store"]  # a fixture
 pytestmark = MLFLOW_WARNINGS
@@ -85,4 +91,26 @@ def test_files_that_are_gone_are_named(registry_with_model: RegistryParams, tmp_
     shutil.rmtree(tmp_path / "mlruns")
     with pytest.raises(DartblurError, match="dartblur version 1: "):
         export.run(settings().model_copy(update={"registry": registry_with_model}), Path("out.onnx"), "1")
+    assert not Path("out.onnx").exists()
+
+
+def test_in_integers(tiny: MakeParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ranges come from faces of the data set; it says how near it is, and a set with too few faces is refused."""
+    monkeypatch.chdir(tmp_path)
+    make_wider(Path("source"), 80, size=96, faces=2)
+    ingest.run(tiny())
+    config = DartBlurConfig(width=4, depth=3, strength=1.0, context=0.25, face_min=16, face_max=24)
+    save_unet(Path("unet.safetensors"), calm_unet(config), config)
+    export.run(tiny(), Path("out.onnx"), "unet.safetensors", paths.CANONICAL)
+    sentence = r"out\.onnx: opset 18, 8-bit integers, (\S+) grey levels from the original inside the boxes"
+    said = re.fullmatch(sentence, capsys.readouterr().out.splitlines()[-1])
+    assert said is not None
+    assert 0 < float(said[1]) <= MEAN_DIFFERENCE["unet"]
+    assert OnnxDartBlur.load(Path("out.onnx")).config == config
+    Path("out.onnx").unlink()
+    shutil.rmtree("source")
+    make_wider(Path("source"), 8, size=96, faces=1)
+    ingest.run(tiny())
+    with pytest.raises(UsageError, match=r"data/canonical: has \d+ faces of its train split that a tile fits around; 48 are needed"):
+        export.run(tiny(), Path("out.onnx"), "unet.safetensors", paths.CANONICAL)
     assert not Path("out.onnx").exists()
