@@ -32,7 +32,7 @@ def test_version() -> None:
 def test_help_lists_every_stage() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    stages = {path.stem.replace("_", "-") for path in (PACKAGE / "stages").glob("*.py")} - {"--init--", "external", "paths", "variation"}
+    stages = {path.stem.replace("_", "-") for path in (PACKAGE / "stages").glob("*.py")} - {"--init--", "commands", "external", "paths", "variation"}
     assert stages <= set(COMMANDS)
     assert all(f"\n  {name} " in result.output for name in COMMANDS)
 
