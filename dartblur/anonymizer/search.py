@@ -9,14 +9,11 @@ import numpy.typing as npt
 from dartblur.anonymizer.records import Face
 from dartblur.blur.base import bounds_to_hide
 from dartblur.detector.detections import FaceDetector
-from dartblur.faces.boxes import Boxes, area, as_boxes, clip, intersection
+from dartblur.detector.finder import DETECTED_MARGIN
+from dartblur.faces.boxes import Boxes, area, as_boxes, grown, intersection
 from dartblur.media.images import Image
 
 ANNOTATED = "annotated"
-DETECTED_MARGIN = 0.2
-"""Share of a face's sides by which a detected box grows on each side: detectors draw them from brow to chin, and not always the same ones.
-
-With 0.1 four fifths of a face were hidden less often than by deface, with 0.2 more often (benchmarks/recall.py on photographs)."""
 _SAME = 0.9
 """Share of a detection inside an annotated box from which it adds nothing."""
 _INSIDE = 0.5
@@ -50,12 +47,12 @@ class Search:
         height, width = image.shape[:2]
         own = as_boxes([]) if given is None else as_boxes(given)
         bounds_to_hide(own, width, height)  # before any margin makes a box that lies beside the picture reach into it
-        found = [Face(_tuple(box), ANNOTATED, None, frame) for box in _grown(own, self.margin or 0.0, width, height)]
+        found = [Face(_tuple(box), ANNOTATED, None, frame) for box in grown(own, self.margin or 0.0, width, height)]
         for detector in self.detectors:
             seen = detector.detect(image)
             sides = seen.boxes[:, 2:] - seen.boxes[:, :2]
             counts = (sides.min(axis=1, initial=np.inf) >= self.min_size) & ~_within(seen.boxes, own, _SAME)
-            boxes = _grown(seen.boxes[counts], DETECTED_MARGIN if self.margin is None else self.margin, width, height)
+            boxes = grown(seen.boxes[counts], DETECTED_MARGIN if self.margin is None else self.margin, width, height)
             found += [Face(_tuple(box), detector.name, float(score), frame) for box, score in zip(boxes, seen.scores[counts], strict=True)]
         if keep is None or not len(keep):
             return found
@@ -72,14 +69,6 @@ def _within(boxes: Boxes, regions: Boxes, share: float) -> npt.NDArray[np.bool_]
     """Which boxes have at least ``share`` of their area in one region: N."""
     common = intersection(boxes, regions).max(axis=1, initial=0.0)
     return np.asarray((common >= share * area(boxes)) & (common > 0))
-
-
-def _grown(boxes: Boxes, margin: float, width: int, height: int) -> Boxes:
-    """Boxes larger by ``margin`` of their sides on each side, cut at the picture's borders."""
-    if not margin or not len(boxes):
-        return boxes
-    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
-    return clip(boxes + margin * sides, width, height)
 
 
 def _tuple(box: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:

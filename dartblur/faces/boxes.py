@@ -45,6 +45,14 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
     return np.clip(boxes, 0, limit)
 
 
+def grown(boxes: Boxes, margin: float, width: int, height: int) -> Boxes:
+    """Boxes (N x 4) larger by ``margin`` of their sides on each side, cut at the borders of a picture of ``width`` x ``height`` pixels."""
+    if not margin or not len(boxes):
+        return boxes
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
+    return clip(boxes + margin * sides, width, height)
+
+
 def pixel_bounds(boxes: Boxes, width: int, height: int) -> npt.NDArray[np.int64]:
     """Whole pixels that the boxes touch, cut at the picture's borders: N x 4 integers, x1 y1 included, x2 y2 excluded.
 

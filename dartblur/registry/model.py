@@ -1,7 +1,8 @@
 """DartBlur as an MLflow model. MLflow runs this file when it logs or loads the model, so nothing is pickled; no other module imports it.
 
 A record has ``image`` (the bytes of a picture file, the same in base64, or an array H x W x 3 of 0 to 255, R G B) and, if faces are known, ``boxes``
-(N x 4, x1 y1 x2 y2 in absolute pixels of the stored raster, N at least 1). Without boxes YuNet, which lies inside the model, looks for faces.
+(N x 4, x1 y1 x2 y2 in absolute pixels of the stored raster, N at least 1). Without boxes YuNet, which lies inside the model, looks for faces, as
+``dartblur anonymize`` has it look, and what it finds is hidden with the same margin.
 
 The answer has ``image`` (PNG bytes, or an array for an array; pixels outside the boxes untouched), ``width`` and ``height`` in pixels, ``faces``,
 ``boxes``, ``scores`` (null for given boxes), ``boxes_from`` (given or yunet) and ``status``. A picture in which no face is found is withheld: its
@@ -21,12 +22,13 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from dartblur.blur.dartblur import DartBlur
-from dartblur.detector.yunet import YuNet
+from dartblur.detector.finder import DETECTED_MARGIN, load_finder
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import Boxes
+from dartblur.faces.boxes import Boxes, grown
 from dartblur.media.images import Image, decode_image, encode_image
 
 COLUMNS = ["image", "width", "height", "faces", "boxes", "scores", "boxes_from", "status"]
+DETECTOR = "yunet"
 ANONYMISED = "anonymised"
 WITHHELD = "withheld: no face found; look at the picture, and give boxes"
 
@@ -38,14 +40,16 @@ class RefusedRecord(DartblurError, MlflowException):  # type: ignore[misc]
 class DartBlurModel(PythonModel):  # type: ignore[misc]  # mlflow is not followed by mypy
     """The U-Net behind MLflow's interface.
 
-    The model's configuration has ``device`` (cpu by default) and ``score`` (from which score on a detection is a face, 0 to 1).
+    The model's configuration has ``device`` (cpu by default) and ``score`` (from which score on a detection is a face, 0 to 1; None: the usual
+    one of ``dartblur anonymize``).
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the weights and the detector that lie inside the model."""
+        """Read the weights that lie inside the model, and the detector in its code."""
         settings = context.model_config or {}
         self._blur = DartBlur.load(Path(context.artifacts["weights"]), device=settings.get("device", "cpu"))
-        self._detector = YuNet(float(settings.get("score", 0.5)), Path(context.artifacts["detector"]))
+        score = settings.get("score")
+        self._detector = load_finder(DETECTOR, None if score is None else float(score))
 
     # A type hint without a list keeps MLflow from deriving a second schema beside the model's signature.
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
@@ -62,12 +66,12 @@ class DartBlurModel(PythonModel):  # type: ignore[misc]  # mlflow is not followe
 
     def _anonymize(self, record: dict[Any, Any], name: str) -> dict[str, Any]:
         image, encoded = _read_picture(record.get("image"), name)
+        height, width = image.shape[:2]
         boxes = _read_boxes(record.get("boxes"), name)
         scores = None
         if boxes is None:
             found = self._detector.detect(image)
-            boxes, scores = found.boxes, found.scores.tolist()
-        height, width = image.shape[:2]
+            boxes, scores = grown(found.boxes, DETECTED_MARGIN, width, height), found.scores.tolist()
         source = "given" if scores is None else self._detector.name
         about = {"width": width, "height": height, "faces": len(boxes), "boxes": boxes.tolist(), "scores": scores, "boxes_from": source}
         if not len(boxes):

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 import dartblur
-from dartblur.detector.yunet import yunet_file
 from dartblur.media.images import Image, encode_image
 
-REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pydantic", "safetensors", "torch")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pydantic", "safetensors", "torch")
 """What the packed model imports; the versions come from requirements.lock."""
 
 _DEFINITION = Path(__file__).with_name("model.py")
@@ -37,9 +36,9 @@ def log_model(name: str, weights: Path, requirements: list[str]) -> Any:
         return mlflow.pyfunc.log_model(
             name=name,
             python_model=str(_DEFINITION),
-            artifacts={"weights": str(weights), "detector": str(yunet_file())},
+            artifacts={"weights": str(weights)},
             code_paths=[str(code)],
-            model_config={"device": "cpu", "score": 0.5},
+            model_config={"device": "cpu", "score": None},
             pip_requirements=requirements,
             signature=signature(),
             input_example=example(),
