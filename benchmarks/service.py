@@ -7,8 +7,8 @@
 that no two clients ever send the same; each answer must be, byte for byte, what the library makes of that picture. One request in twenty is a file
 that is too large, cut off, or none, and must be refused as that. The clients take their share of the same cores.
 
-Five minutes with a U-Net of 3.8 MB on two cores that had other work too: 5,606 requests, none wrong, 19 a second, 338 MiB at the end, 1.04 times
-what it was at the start.
+Five minutes on two cores that had other work too: with a U-Net of 3.8 MB 5,606 requests, none wrong, 19 a second, 338 MiB at the end, 1.04 times what
+it was at the start; with the small network of the package 4,647, none wrong, 15.5 a second, 257 MiB, 0.995 times.
 """
 
 import argparse

@@ -87,8 +87,8 @@ class Repainter:
                     added.update(dict.fromkeys(square, change))
         for index, tile in enumerate(tiles):
             x1, y1, x2, y2 = tile.bounds
-            face = blurred[y1:y2, x1:x2] + _written(added.pop(index), tile).transpose(1, 2, 0)  # (h, w, 3)
-            result[y1:y2, x1:x2] = np.clip(np.rint(face, out=face), 0, 255, out=face).astype(np.uint8)
+            change = np.ascontiguousarray(_written(added.pop(index), tile).transpose(1, 2, 0))  # (h, w, 3)
+            result[y1:y2, x1:x2] = cv2.add(blurred[y1:y2, x1:x2], change, dtype=cv2.CV_8U).reshape(change.shape)  # rounded, 0 to 255
         return result
 
     def _added(self, blurred: Image, mask: npt.NDArray[np.bool_], tiles: Sequence[Tile]) -> Floats:
