@@ -64,9 +64,9 @@ class _Painted(nn.Module):
 _Span = tuple[Tensor, Tensor]
 """Where something starts and stops on one axis, numbers that the graph computes."""
 _GRID = 4
-"""Pixels: where a rectangle starts on it, both coarser levels have a whole pixel too."""
+"""Pixels: a side of the rectangle that is a multiple of it lies between two pixels of both coarser levels too."""
 _MARGIN = 2
-"""Pixels of a level: so far in from a cut side zeros reach in the next finer one's four, through two convolutions, is three."""
+"""Pixels of a level beyond what is wanted of it: four of the next finer one, of which the zeros at a cut side spoil three in two convolutions."""
 
 
 def _around(mask: Tensor, axis: int) -> _Span:

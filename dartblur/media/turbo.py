@@ -169,7 +169,8 @@ def _places() -> Iterator[str | Path]:
     module = find_spec("turbojpeg")
     if module is not None and module.origin is not None:
         beside = Path(module.origin).parent
-        yield from (*sorted(beside.glob("turbojpeg.libs/libturbojpeg*")), *beside.glob("turbojpeg.dll"))
+        for pattern in ("turbojpeg.libs/libturbojpeg*", ".dylibs/libturbojpeg*", "turbojpeg.dll"):  # as wheels of Linux, macOS and Windows have it
+            yield from sorted(beside.glob(pattern))
     system = ctypes.util.find_library("turbojpeg")
     if system:
         yield system

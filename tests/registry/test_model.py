@@ -14,7 +14,7 @@ import pytest
 from dartblur.anonymizer.search import Search
 from dartblur.detector.finder import load_finder
 from dartblur.errors import DartblurError
-from dartblur.faces.boxes import area, as_boxes, intersection, mask_of
+from dartblur.faces.boxes import area, as_boxes, intersection, iou, mask_of
 from dartblur.media.images import decode_image, encode_image
 from dartblur.params import RegistryParams
 from dartblur.registry.package import REQUIREMENTS
@@ -104,6 +104,8 @@ def test_without_boxes_faces_are_looked_for(model: Any, sample: Sample, record: 
     found = Search([load_finder("yunet")]).faces(image)  # what `dartblur anonymize` hides
     assert [list(face.box) for face in found] == answer["boxes"]
     assert [face.score for face in found] == answer["scores"]
+    assert all(0.38 <= score <= 1 for score in answer["scores"])
+    assert (iou(clear, as_boxes(answer["boxes"])).max(axis=1) > 0.4).all()  # the margin alone brings it to 0.5
     covered = intersection(clear, as_boxes(answer["boxes"])).max(axis=1) / area(clear)
     assert (covered > 0.9).all()
     hidden, mask = decode_image(answer["image"], "answer"), mask_of(as_boxes(answer["boxes"]), image.shape[1], image.shape[0])
