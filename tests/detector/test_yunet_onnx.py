@@ -14,7 +14,7 @@ from dartblur.media.images import Image
 from tests.sampledata import Sample
 
 SCORE = 0.1
-SIZES = [(320, 512), (201, 333), (640, 96), (65, 64), (40, 300), (32, 32), (7, 5), (1, 1), (3, 1000)]
+SIZES = [(700, 1210), (320, 512), (97, 129), (201, 333), (640, 96), (65, 64), (40, 300), (32, 32), (7, 5), (1, 1), (3, 1000)]
 
 
 @pytest.fixture(scope="module")
