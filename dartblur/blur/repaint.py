@@ -5,8 +5,9 @@ resolution and added there: the pre-blur itself is smooth and kept at full resol
 its size. The output is a function of the pre-blurred picture and the mask alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,7 +88,7 @@ class Repainter:
                     added.update(dict.fromkeys(square, change))
         for index, tile in enumerate(tiles):
             x1, y1, x2, y2 = tile.bounds
-            change = np.ascontiguousarray(_written(added.pop(index), tile).transpose(1, 2, 0))  # (h, w, 3)
+            change = _written(added.pop(index), tile)  # (h, w, 3)
             result[y1:y2, x1:x2] = cv2.add(blurred[y1:y2, x1:x2], change, dtype=cv2.CV_8U).reshape(change.shape)  # rounded, 0 to 255
         return result
 
@@ -106,7 +107,6 @@ def cut_tile(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[F
     if tile.own_scale:
         return _sliced(blurred, mask, tile)
     read = reading(tile, blurred.shape[1], blurred.shape[0])
-    rows, columns = read.rows.astype(np.float32), read.columns.astype(np.float32)
     part, inside = (values[read.top : read.bottom, read.left : read.right] for values in (blurred, mask))
 
     def planes(some: slice) -> Floats:
@@ -115,6 +115,8 @@ def cut_tile(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[F
         made[:3], made[3] = part[some].transpose(2, 0, 1), inside[some]
         return made
 
+    rows = _Weights.of(read.rows)
+    columns = rows if read.columns is read.rows else _Weights.of(read.columns)
     resized = _resized(rows, planes, columns, 4)  # (4, T, T)
     if not read.whole:
         resized[:3] += np.array(FILL, np.float32)[:, None, None] * read.beyond.astype(np.float32)
@@ -136,18 +138,17 @@ def _sliced(blurred: Image, mask: npt.NDArray[np.bool_], tile: Tile) -> tuple[Fl
 
 
 def _written(added: Floats, tile: Tile) -> Floats:
-    """What was added to a tile (3, T, T) on its face's own pixels, (3, y2 - y1, x2 - x1)."""
+    """What was added to a tile (3, T, T) on its face's own pixels, (y2 - y1, x2 - x1, 3)."""
     x1, y1, x2, y2 = tile.bounds
+    top, left, side = tile.window.top, tile.window.left, tile.window.side
+    own = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
     if tile.own_scale:
-        top, left = tile.window.top, tile.window.left
-        return added[:, y1 - top : y2 - top, x1 - left : x2 - left]
-    side = tile.window.side
+        return np.ascontiguousarray(added[:, *own].transpose(1, 2, 0))
     if tile.size <= side and side**2 <= _FLOATS_AT_ONCE:  # the weights that follow, to rounding, in less time
         whole = cv2.resize(np.ascontiguousarray(added.transpose(1, 2, 0)), (side, side), interpolation=cv2.INTER_LINEAR)
-        top, left = tile.window.top, tile.window.left
-        return np.asarray(whole[y1 - top : y2 - top, x1 - left : x2 - left].transpose(2, 0, 1), np.float32)
-    rows, columns = (weights.astype(np.float32) for weights in writing(tile))
-    return _resized(rows, lambda some: added[:, some], columns, len(added))
+        return np.asarray(whole, np.float32)[own]
+    rows, columns = (_Weights.of(weights) for weights in writing(tile))
+    return np.ascontiguousarray(_resized(rows, lambda some: added[:, some], columns, len(added)).transpose(1, 2, 0))
 
 
 _BAND = 16
@@ -155,30 +156,38 @@ _FLOATS_AT_ONCE = 1 << 22
 """A face of thousands of pixels must not become gigabytes of floats."""
 
 
-def _resized(rows: Floats, planes: Callable[[slice], Floats], columns: Floats, channels: int) -> Floats:
+@dataclass(frozen=True)
+class _Weights:
+    """Weights (N, h) of a resizing, and a few of their rows at a time with the pixels that they need: all but a band around the diagonal is zero."""
+
+    values: Floats
+    bands: Sequence[tuple[slice, slice]]
+
+    @classmethod
+    def of(cls, weights: npt.NDArray[np.floating[Any]]) -> "_Weights":
+        """From weights of any precision; N and h may be anything."""
+        some = weights != 0
+        used = some.any(axis=1)
+        first = np.where(used, some.argmax(axis=1), weights.shape[1])
+        end = np.where(used, weights.shape[1] - some[:, ::-1].argmax(axis=1), 0)
+        starts = np.arange(0, len(weights), _BAND)
+        near = zip(starts.tolist(), np.minimum.reduceat(first, starts).tolist(), np.maximum.reduceat(end, starts).tolist(), strict=True)
+        bands = [(slice(start, start + _BAND), slice(low, high)) for start, low, high in near if low < high]
+        return cls(weights.astype(np.float32), bands)
+
+
+def _resized(rows: _Weights, planes: Callable[[slice], Floats], columns: _Weights, channels: int) -> Floats:
     """``rows @ plane @ columns.T`` of each channel: weights (N, h) and (M, w), to (channels, N, M).
 
     Args:
         planes: gives some of the h rows, (channels, n, w).
     """
-    narrow = np.zeros((channels, len(rows), columns.shape[1]), np.float32)
-    for out, near in _bands(rows):
-        np.matmul(rows[out, near], planes(near), out=narrow[:, out])
-    flat = narrow.reshape(-1, columns.shape[1])  # (C N, w)
-    made = np.zeros((len(flat), len(columns)), np.float32)
-    for out, near in _bands(columns):
-        made[:, out] = flat[:, near] @ columns[out, near].T
-    return made.reshape(channels, len(rows), len(columns))
-
-
-def _bands(weights: Floats) -> Iterator[tuple[slice, slice]]:
-    """A few rows of weights (N, h) at a time and the pixels that they need: all but a band around the diagonal is zero."""
-    some = weights != 0
-    used = some.any(axis=1)
-    first = np.where(used, some.argmax(axis=1), weights.shape[1])
-    end = np.where(used, weights.shape[1] - some[:, ::-1].argmax(axis=1), 0)
-    for start in range(0, len(weights), _BAND):
-        out = slice(start, min(start + _BAND, len(weights)))
-        near = slice(int(first[out].min()), int(end[out].max()))
-        if near.start < near.stop:
-            yield out, near
+    height, width = len(rows.values), columns.values.shape[1]
+    narrow = np.zeros((channels, height, width), np.float32)
+    for out, near in rows.bands:
+        np.matmul(rows.values[out, near], planes(near), out=narrow[:, out])
+    flat = narrow.reshape(-1, width)  # (C N, w)
+    made = np.zeros((len(flat), len(columns.values)), np.float32)
+    for out, near in columns.bands:
+        made[:, out] = flat[:, near] @ columns.values[out, near].T
+    return made.reshape(channels, height, len(columns.values))

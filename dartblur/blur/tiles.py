@@ -183,7 +183,8 @@ class Reading:
     """How a tile is read: ``rows @ pixels[top:bottom, left:right] @ columns.T``.
 
     Attributes:
-        rows, columns: weights (size, bottom - top) and (size, right - left), float64; rows of both sum to 1 where the tile is inside the picture.
+        rows, columns: weights (size, bottom - top) and (size, right - left), float64; rows of both sum to 1 where the tile is inside the picture, and
+            they are one array then.
         top, bottom, left, right: the pixels that it needs.
         whole: whether all that it needs is inside the picture; else some rows sum to less than 1.
     """
@@ -208,7 +209,8 @@ def reading(tile: Tile, width: int, height: int) -> Reading:
     rows, top, bottom = _read(window.top, window.side, tile.size, height)
     columns, left, right = _read(window.left, window.side, tile.size, width)
     needed = _kernel(window.side, tile.size)[0].shape[1]
-    return Reading(rows, columns, top, bottom, left, right, whole=bottom - top == needed == right - left)
+    whole = bottom - top == needed == right - left
+    return Reading(rows, rows if whole else columns, top, bottom, left, right, whole)
 
 
 def writing(tile: Tile) -> tuple[Floats, Floats]:

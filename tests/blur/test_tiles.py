@@ -238,7 +238,7 @@ def test_at_a_scale_of_one_use_slices_what_training_multiplies(window: Window, w
     x1, y1 = max(window.left, 0), max(window.top, 0)
     held = Tile((x1, y1, window.left + window.side, window.top + window.side), window, window.side)
     if x1 < held.bounds[2] and y1 < held.bounds[3]:
-        assert np.array_equal(_written(picture, held), spread(torch.from_numpy(picture), held).numpy())
+        assert np.array_equal(_written(picture, held), spread(torch.from_numpy(picture), held).numpy().transpose(1, 2, 0))
 
 
 def painted(unet: Network, blurred: Image, boxes: Boxes) -> Painted:
