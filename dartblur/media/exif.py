@@ -7,12 +7,12 @@ notes, unique ids, thumbnails, previews.
 
 import struct
 from collections.abc import Mapping
-from fractions import Fraction
-
-from PIL import Image as PILImage
-from PIL.TiffImagePlugin import IFDRational
+from typing import TYPE_CHECKING, TypeAlias
 
 from dartblur.media.orientation import UPRIGHT
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 ORIENTATION = 0x0112
 _EXIF_IFD = 0x8769
@@ -23,8 +23,9 @@ _STRUCTS = {1: "B", 3: "H", 4: "I", 5: "II", 9: "i", 10: "ii"}
 _TEXT = 2
 _RATIONALS = {5, 10}
 
-Value = int | str | Fraction
-Tags = dict[int, Value]
+# Fractions and Pillow take half as long to import as a picture takes; few pictures need either.
+Value: TypeAlias = "int | str | Fraction"
+Tags: TypeAlias = dict[int, "Value"]
 
 
 def orientation_of(block: bytes) -> int:
@@ -45,6 +46,11 @@ def exif_block(main: Mapping[int, Value], exposure: Mapping[int, Value]) -> byte
     """An EXIF block (from its TIFF header on) of these tags of its two directories; empty without tags."""
     if not main and not exposure:
         return b""
+    from fractions import Fraction
+
+    from PIL import Image as PILImage
+    from PIL.TiffImagePlugin import IFDRational
+
     exif = PILImage.Exif()
     for directory, tags in ((exif, main), (exif.get_ifd(_EXIF_IFD), exposure)):
         for tag, value in tags.items():
@@ -77,7 +83,7 @@ def _tags(block: bytes, start: int) -> Tags:
     return tags
 
 
-def _value(block: bytes, order: str, position: int, kind: int, count: int) -> Value | None:
+def _value(block: bytes, order: str, position: int, kind: int, count: int) -> "Value | None":
     """The value of an entry whose last four bytes are at ``position``: they are it, or say where it is."""
     size = count if kind == _TEXT else struct.calcsize("=" + _STRUCTS.get(kind, ""))
     if size > 4:
@@ -91,5 +97,7 @@ def _value(block: bytes, order: str, position: int, kind: int, count: int) -> Va
         return None
     numbers = struct.unpack_from(order + _STRUCTS[kind], block, position)
     if kind in _RATIONALS:
+        from fractions import Fraction
+
         return Fraction(*numbers) if numbers[1] else None
     return int(numbers[0])

@@ -9,8 +9,6 @@ import io
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PILImage
-from PIL import JpegImagePlugin
 
 from dartblur.errors import DartblurError
 from dartblur.faces.boxes import Mask
@@ -102,6 +100,8 @@ class JpegPicture(OpenPicture):
 
     def _encoded(self) -> bytes:
         """The whole picture encoded again."""
+        from PIL import Image as PILImage  # as long to import as half a picture, and rarely needed
+
         samples = self._samples
         cmyk, tables, components = samples.shape[2] == 4, self._tables(), self._components
         # Pillow turns CMYK around, as Adobe does.
@@ -131,6 +131,8 @@ def _decoded(data: bytes, name: str, header: JpegHeader) -> tuple[bytes, npt.NDA
     channels, size, library = len(header.components), (header.width, header.height), turbo()
     try:
         if library is None:
+            from PIL import JpegImagePlugin
+
             source = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
             source.load()
             raster = np.array(source).reshape(header.height, header.width, channels)

@@ -83,11 +83,15 @@ def _cut(
 ) -> npt.NDArray[np.uint8]:
     """The pixels of MCUs: N x height x width x C; borders of the picture are repeated as encoders do."""
     down, across = size
-    pixels = np.empty((len(rows), down, across, samples.shape[2]), np.uint8)
-    for number, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+    whole_rows, whole_columns, channels = samples.shape[0] // down, samples.shape[1] // across, samples.shape[2]
+    grid = samples[: whole_rows * down, : whole_columns * across].reshape(whole_rows, down, whole_columns, across, channels)
+    pixels = np.empty((len(rows), down, across, channels), np.uint8)
+    whole = (rows < whole_rows) & (columns < whole_columns)
+    pixels[whole] = grid.swapaxes(1, 2)[rows[whole], columns[whole]]
+    for number in np.flatnonzero(~whole).tolist():
+        row, column = int(rows[number]), int(columns[number])
         part = samples[row * down : (row + 1) * down, column * across : (column + 1) * across]
-        missing = (down - part.shape[0], across - part.shape[1])
-        pixels[number] = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else part
+        pixels[number] = np.pad(part, ((0, down - part.shape[0]), (0, across - part.shape[1]), (0, 0)), mode="edge")
     return pixels
 
 
