@@ -214,6 +214,7 @@ class DistillParams(_Section):
     width: Annotated[int, Field(ge=16, multiple_of=16)]
     depth: Annotated[int, Field(ge=3, le=6)]
     context: Annotated[float, Field(ge=0, le=4)]
+    face_max: Annotated[int, Field(ge=8, le=1024)]
     steps: Count
     near_steps: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=2)]

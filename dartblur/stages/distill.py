@@ -69,14 +69,18 @@ def run(params: Params, teacher: Path | None = None, source: Path = SAMPLE, out:
             show(step.number, " ".join(f"{name} {value:.2f}" for name, value in step.values.items()))
 
         run_training(distiller, steps, work, on_step, lambda step: {})
-    _publish(distiller, out, about)
+    _publish(distiller, out, params.distill.face_max, about)
     shutil.rmtree(work)
 
 
-def _publish(distiller: Distiller, out: Path, about: dict[str, object]) -> None:
-    """Write the weights and the model, and say how near they are to what they stand for."""
+def _publish(distiller: Distiller, out: Path, face_max: int, about: dict[str, object]) -> None:
+    """Write the weights and the model, and say how near they are to what they stand for.
+
+    Args:
+        face_max: larger faces are shrunk to so many pixels in use; it has learned on faces as large as its teacher's.
+    """
     distiller.student.settle()
-    model = DartBlur(distiller.student, distiller.config)
+    model = DartBlur(distiller.student, replace(distiller.config, face_max=min(face_max, distiller.config.face_max)))
     lessons = [distiller.lesson(distiller.done + number) for number in range(_SHOWN + _HELD_OUT)]
     seen: list[Tiles] = [(_plain(lesson.blurred), _plain(lesson.mask)) for lesson in lessons]
     with tempfile.TemporaryDirectory() as temporary:
