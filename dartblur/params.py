@@ -214,7 +214,7 @@ class DistillParams(_Section):
     width: Annotated[int, Field(ge=16, multiple_of=16)]
     depth: Annotated[int, Field(ge=3, le=6)]
     context: Annotated[float, Field(ge=0, le=4)]
-    face_max: Annotated[int, Field(ge=8, le=1024)]
+    context_in_use: Annotated[float, Field(ge=0, le=4)]
     steps: Count
     near_steps: Annotated[int, Field(ge=0)]
     batch: Annotated[int, Field(ge=2)]
@@ -224,6 +224,8 @@ class DistillParams(_Section):
 
     @model_validator(mode="after")
     def _every_part_has_a_loss(self) -> "DistillParams":
+        if self.context_in_use > self.context:
+            raise ValueError("context_in_use <= context must hold")
         if self.near_steps > self.steps:
             raise ValueError("near_steps <= steps must hold")
         for name, added, steps in (("near", self.near, self.near_steps), ("additions", self.additions, self.steps - self.near_steps)):

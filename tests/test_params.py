@@ -133,6 +133,7 @@ def test_a_wrong_type_is_named(key: str, value: object, found: str) -> None:
         ("distill.width", 24, "distill.width: "),
         ("distill.depth", 2, "distill.depth: "),
         ("distill.context", -0.1, "distill.context: "),
+        ("distill.context_in_use", 0.2, "distill: context_in_use <= context must hold"),
         ("distill.near_steps", 10**6, "distill: near_steps <= steps must hold"),
         ("distill.near", dict.fromkeys(("restore", "seam", "features", "realism"), 0.0), "distill: near: one of its weights must be"),
         ("distill.additions", dict.fromkeys(("restore", "seam", "features", "realism"), 0.0), "distill: additions: one of its weights must be"),

@@ -69,18 +69,18 @@ def run(params: Params, teacher: Path | None = None, source: Path = SAMPLE, out:
             show(step.number, " ".join(f"{name} {value:.2f}" for name, value in step.values.items()))
 
         run_training(distiller, steps, work, on_step, lambda step: {})
-    _publish(distiller, out, params.distill.face_max, about)
+    _publish(distiller, out, params.distill.context_in_use, about)
     shutil.rmtree(work)
 
 
-def _publish(distiller: Distiller, out: Path, face_max: int, about: dict[str, object]) -> None:
+def _publish(distiller: Distiller, out: Path, context: float, about: dict[str, object]) -> None:
     """Write the weights and the model, and say how near they are to what they stand for.
 
     Args:
-        face_max: larger faces are shrunk to so many pixels in use; it has learned on faces as large as its teacher's.
+        context: what it sees around a face in use, in face sides; it has learned with ``distill.context``.
     """
     distiller.student.settle()
-    model = DartBlur(distiller.student, replace(distiller.config, face_max=min(face_max, distiller.config.face_max)))
+    model = DartBlur(distiller.student, replace(distiller.config, context=context))
     lessons = [distiller.lesson(distiller.done + number) for number in range(_SHOWN + _HELD_OUT)]
     seen: list[Tiles] = [(_plain(lesson.blurred), _plain(lesson.mask)) for lesson in lessons]
     with tempfile.TemporaryDirectory() as temporary:

@@ -28,7 +28,7 @@ from tests.stages.conftest import MakeParams
 
 TEACHER = DartBlurConfig(width=4, depth=3, strength=1.2, context=0.5, face_min=16, face_max=24)
 OUT = Path("out/small.onnx")
-SETTINGS: dict[str, Any] = {"width": 16, "depth": 3, "steps": 5, "near_steps": 2, "batch": 2, "learning_rate": 1e-3, "face_max": 20}
+SETTINGS: dict[str, Any] = {"width": 16, "depth": 3, "steps": 5, "near_steps": 2, "batch": 2, "learning_rate": 1e-3, "context_in_use": 0.1}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def teacher(workplace: Path) -> Path:
 def test_it_writes_a_model_and_the_weights_that_it_came_from(teacher: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     distill.run(params, teacher, CANONICAL, OUT)
     model, original = OnnxDartBlur.load(OUT), DartBlur.load(OUT.with_suffix(".safetensors"))
-    assert model.config == original.config == replace(TEACHER, width=16, depth=3, context=params.distill.context, face_max=20, network="small")
+    assert model.config == original.config == replace(TEACHER, width=16, depth=3, context=0.1, network="small")
     _, about = load_tensors(OUT.with_suffix(".safetensors"))
     assert {"seed": 0, "teacher": file_sha256(teacher), **SETTINGS}.items() <= about.items()
     image, boxes = noise(), as_boxes([(5, 5, 45, 40)])
