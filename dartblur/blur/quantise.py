@@ -20,7 +20,9 @@ from dartblur.optional import WEIGHTS_EXTRA, optional_module
 
 MEAN_DIFFERENCE = {"small": 1.0, "unet": 2.5}
 """By how many grey levels the painting of a network may differ inside the mask, on average."""
-_INTEGERS = {"small": ["Concat", "Conv", "Clip"], "unet": ["Add", "Concat", "Conv", "DepthToSpace", "LeakyRelu", "MaxPool", "Slice"]}
+_MOVES = "DepthToSpace"
+"""Computes nothing; of integers it moves a quarter of the bytes."""
+_INTEGERS = {"small": ["Concat", "Conv", "Clip", _MOVES], "unet": ["Add", "Concat", "Conv", _MOVES, "LeakyRelu", "MaxPool", "Slice"]}
 """Operators of a network that are computed in integers, but for :func:`_floats`."""
 _PERCENTILE = 99.99
 """Of the values of a U-Net's activation those that integers reach; with all of them it is moved by 2.8 grey levels, with 99.9 % by 3.5."""
@@ -82,7 +84,7 @@ def _write_integers(source: Path, out: Path, shown: Sequence[Tiles], network: st
 
 
 def _floats(graph: Any, network: str) -> list[str]:
-    """Names of the nodes that stay in floats: all after the last convolution, and what would cost more than it gains.
+    """Names of the nodes that stay in floats: all that is computed after the last convolution, and what would cost more than it gains.
 
     Of a U-Net that is what comes before the second convolution, where the picture itself would be rounded; of a small network the convolutions of
     1 x 1, what they put out is added up before it is cut off: its range is several times that of other levels, and so would be the steps of its
@@ -90,10 +92,11 @@ def _floats(graph: Any, network: str) -> list[str]:
     """
     nodes = list(graph.graph.node)
     convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
+    after = {node.name for node in nodes[convolutions[-1] + 1 :] if node.op_type != _MOVES}
     if network == "unet":
-        return [node.name for index, node in enumerate(nodes) if index <= convolutions[0] or index > convolutions[-1]]
+        return [node.name for index, node in enumerate(nodes) if index <= convolutions[0] or node.name in after]
     kernels = {node.name: list(item.ints) for node in nodes for item in node.attribute if item.name == "kernel_shape"}
-    return [node.name for index, node in enumerate(nodes) if index > convolutions[-1] or kernels.get(node.name) == [1, 1]]
+    return [node.name for node in nodes if node.name in after or kernels.get(node.name) == [1, 1]]
 
 
 def _reader(quantization: Any, shown: Sequence[Tiles]) -> Any:
