@@ -95,7 +95,10 @@ class Repainter:
     def _added(self, blurred: Image, mask: npt.NDArray[np.bool_], tiles: Sequence[Tile]) -> Floats:
         """What the U-Net adds to pre-blurred tiles inside their masks: (N, 3, T, T), in grey levels."""
         planes = [cut_tile(blurred, mask, tile) for tile in tiles]
-        pictures, masks = np.stack([picture for picture, _ in planes]), np.stack([inside for _, inside in planes])
+        if len(planes) == 1:  # as usual; no copy then
+            pictures, masks = planes[0][0][None], planes[0][1][None]
+        else:
+            pictures, masks = np.stack([picture for picture, _ in planes]), np.stack([inside for _, inside in planes])
         added = self.painter(pictures, masks) - pictures
         if not np.isfinite(added).all():
             raise DartblurError("the U-Net's output is not finite; the model is broken, nothing was anonymised")

@@ -147,8 +147,14 @@ def _filter(centres: Floats, scale: float, first: int, last: int) -> Floats:
     """Weights (N, last - first) of the pixels ``first`` to ``last`` in samples at ``centres``; a row sums to one where it needs no pixel beyond."""
     support = max(scale, 1.0)
     low, high = int(np.floor(centres[0] - support)), int(np.ceil(centres[-1] + support)) + 1
-    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(low, high)[None] - centres[:, None]) / support)
+    weights = np.arange(low, high)[None] - centres[:, None]
+    np.abs(weights, out=weights)  # in place: a new array for each step would take as long as the step
+    weights /= -support
+    weights += 1.0
+    np.maximum(weights, 0.0, out=weights)
     weights /= weights.sum(axis=1, keepdims=True)
+    if (low, high) == (first, last):
+        return np.asarray(weights)
     padded = np.zeros((len(centres), last - first))
     a, b = max(first, low), min(last, high)
     if a < b:
