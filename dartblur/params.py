@@ -223,9 +223,13 @@ class DistillParams(_Section):
     additions: AdditionWeights
 
     @model_validator(mode="after")
-    def _every_part_has_a_loss(self) -> "DistillParams":
+    def _in_use_it_sees_what_it_has_learned_to_see(self) -> "DistillParams":
         if self.context_in_use > self.context:
             raise ValueError("context_in_use <= context must hold")
+        return self
+
+    @model_validator(mode="after")
+    def _every_part_has_a_loss(self) -> "DistillParams":
         if self.near_steps > self.steps:
             raise ValueError("near_steps <= steps must hold")
         for name, added, steps in (("near", self.near, self.near_steps), ("additions", self.additions, self.steps - self.near_steps)):

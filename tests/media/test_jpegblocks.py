@@ -1,7 +1,6 @@
 """Cutting MCUs out of a raster: everywhere what a padded raster would give."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +18,7 @@ def test_mcus_are_those_of_the_raster_with_its_border_repeated(height: int, widt
     np.testing.assert_array_equal(_cut(samples, rows, columns, size), expected)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_it_takes_rasters_in_any_memory_order(order: str) -> None:
-    samples = np.asarray(np.random.default_rng(0).integers(0, 256, (40, 33, 3), dtype=np.uint8), order="F" if order == "F" else "C")
+def test_it_takes_rasters_in_any_memory_order() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (40, 33, 3), dtype=np.uint8)
     rows, columns = np.array([0, 1, 2]), np.array([1, 0, 2])
-    np.testing.assert_array_equal(_cut(samples, rows, columns, (16, 16))[0], samples[:16, 16:32])
+    np.testing.assert_array_equal(_cut(samples, rows, columns, (16, 16)), _cut(np.asfortranarray(samples), rows, columns, (16, 16)))
